@@ -1,0 +1,472 @@
+//! How many jobs the cores can feed.
+//!
+//! The figure sought is `busy`: the cores that one job keeps busy while it does not stand in the
+//! run queue. CPU time over wall time would be wrong by that queueing: four computing jobs on two
+//! cores each get half a core, look half idle, and would call for more jobs, which look idler
+//! still. So the time in the run queue is taken out of the wall time first.
+//!
+//! Where that time comes from, best first:
+//!
+//! 1. the attempt itself, where it was read;
+//! 2. the ratio of queueing to running over the jobs in flight, seen in the ticks of its lifetime;
+//! 3. the same ratio over the attempts that carried it;
+//! 4. the worst case: every job in flight wants a core all the time. Too pessimistic for jobs
+//!    that wait, but its error is stable: it ends at a moderate level instead of at none. Jobs so
+//!    short that a tick seldom meets them are judged by this one as well.
+
+use std::time::Duration;
+
+use super::Cap;
+use super::queueing::{Queueing, Totals};
+use crate::controller::{Attempt, Signals};
+use crate::reason::{Reason, SATURATED};
+use crate::smooth::{Mean, fade, weight};
+
+/// From this many finished jobs on, they decide, and the running ones only object.
+const ENOUGH_FINISHED: u64 = 8;
+/// Finished jobs are averaged over at least this many.
+const LEAST_WINDOW: f64 = 16.0;
+/// Core seconds of making and reaping one process that no job's own account shows.
+const PROCESS_COST: f64 = 0.000_2;
+/// Core seconds of a new job that are start-up (exec, dynamic loading), not its work.
+const START_UP: f64 = 0.002;
+/// Job seconds, queueing and start-up aside, that ticks must have seen before they count.
+const ENOUGH_SEEN: f64 = 0.01;
+/// Mean wall time, in seconds, up to which ticks miss a job, and from which they see it well.
+const SHORT: (f64, f64) = (0.004, 0.012);
+/// Extra jobs while some of them wait, so that the cores stay fed.
+const HEADROOM: f64 = 1.3;
+/// Below this share of a core the headroom comes back; lower than where it goes, to be steady.
+const NOT_SATURATED: f64 = 0.85;
+/// The part of one more job that is not worth a whole one.
+const CRUMB: f64 = 0.2;
+/// The cap stays while the evidence moves it by less than this share: near the number of cores,
+/// where each job counts, and far above it.
+const STEADY: (f64, f64) = (0.1, 0.25);
+/// Running jobs overrule the finished ones only if they use this many times more.
+const OBJECTION: f64 = 2.0;
+
+/// The CPU cap.
+#[derive(Clone, Debug)]
+pub(crate) struct CpuCap {
+    cores: f64,
+    finished: Finished,
+    live: Live,
+    queueing: Queueing,
+    saturated: bool,
+    published: usize,
+}
+
+/// Sums over finished jobs, the old ones fading.
+#[derive(Clone, Debug, Default)]
+struct Finished {
+    count: u64,
+    /// Core seconds used per job.
+    demand: f64,
+    /// Seconds per job that were not spent in the run queue.
+    own: f64,
+    /// Seconds per job from start to end.
+    wall: Mean,
+    /// Of the attempts that carry it: running and queueing.
+    carried: Option<(f64, f64)>,
+}
+
+/// Sums over ticks, in seconds, the old ones fading.
+#[derive(Clone, Debug, Default)]
+struct Live {
+    seen: Totals,
+    /// The part of the time on a core that was start-up.
+    started_up: f64,
+    /// Start-up still to come of the jobs in flight.
+    start_up_due: f64,
+}
+
+impl CpuCap {
+    pub(crate) fn new(cores: f64) -> Self {
+        // A broken reading must not stop the run.
+        let cores = if cores.is_finite() {
+            cores.max(0.1)
+        } else {
+            1.0
+        };
+        Self {
+            cores,
+            finished: Finished::default(),
+            live: Live::default(),
+            queueing: Queueing::new(),
+            saturated: false,
+            published: whole(cores),
+        }
+    }
+
+    /// One job per core, which is safe whatever the jobs do.
+    pub(crate) fn whole_cores(&self) -> usize {
+        whole(self.cores)
+    }
+
+    /// An attempt ended at `now`, while `in_flight` (itself included) were running.
+    pub(crate) fn finished(&mut self, now: Duration, attempt: &Attempt, in_flight: usize) {
+        let wall = attempt.wall.as_secs_f64();
+        let cpu = attempt.cpu.as_secs_f64();
+        let demand = cpu + PROCESS_COST;
+        let delay = self.delay(now, attempt, demand, in_flight);
+        // However long the queue seemed, the job had time to use what it used.
+        let own = (wall - delay).max(demand.min(wall)).max(1e-6);
+
+        let all = &mut self.finished;
+        // Jobs that began together end together and share their luck: one generation is too few.
+        let window = LEAST_WINDOW.max(2.0 * in_flight as f64);
+        all.count += 1;
+        let part = weight(all.count, window);
+        all.demand += part * (demand - all.demand);
+        all.own += part * (own - all.own);
+        all.wall.add(wall, window);
+        if let Some(delay) = attempt.run_queue_delay {
+            let (ran, queued) = all.carried.unwrap_or_default();
+            let keep = 1.0 - 1.0 / window;
+            all.carried = Some((ran * keep + cpu, queued * keep + delay.as_secs_f64()));
+        }
+        self.publish();
+    }
+
+    /// Signals at `now` for the `gap` since the last tick, in which `started` jobs began.
+    pub(crate) fn tick(&mut self, now: Duration, gap: Duration, signals: &Signals, started: usize) {
+        if signals.sampled == 0 {
+            return;
+        }
+        // Those looked at stand for all.
+        let in_flight = signals.in_flight.max(signals.sampled) as f64;
+        let sampled = signals.sampled as f64;
+        let observed = signals.observed.as_secs_f64();
+        let seen = Totals {
+            ran: signals.ran.as_secs_f64(),
+            queued: signals.run_queue_delay.as_secs_f64(),
+            runnable: observed * signals.runnable_threads as f64 / sampled,
+            observed,
+        }
+        .times(in_flight / sampled);
+        self.queueing.add(now, seen);
+        // Phases of longer jobs should average out, but a real change must show within a second.
+        let memory = (2.0 * self.finished.wall.mean()).clamp(0.3, 1.0);
+        let started = (started as f64).min(in_flight);
+        self.live.tick(seen, START_UP * started, fade(gap, memory));
+        self.publish();
+    }
+
+    /// Cores that one job keeps busy while it does not queue; `None` before there is evidence.
+    pub(crate) fn busy(&self) -> Option<f64> {
+        let live = self.live.busy();
+        if self.finished.count < ENOUGH_FINISHED {
+            return live;
+        }
+        let finished = self.finished.demand / self.finished.own;
+        // Finished jobs tell nothing of a class that has yet to finish.
+        Some(live.map_or(finished, |live| finished.max(live / OBJECTION)))
+    }
+
+    pub(crate) fn cap(&self) -> Cap {
+        let jobs = self.published;
+        let cores = self.cores;
+        let reason = match self.busy() {
+            Some(busy) => Reason::Cpu { cores, busy, jobs },
+            None => Reason::CpuUnknown { cores },
+        };
+        Cap { jobs, reason }
+    }
+
+    /// Seconds that an attempt which used `demand` core seconds probably spent in the run queue.
+    fn delay(&self, now: Duration, attempt: &Attempt, demand: f64, in_flight: usize) -> f64 {
+        let start = now.saturating_sub(attempt.wall);
+        let seen = self.queueing.since(start, ENOUGH_SEEN);
+        if let Some(own) = attempt.run_queue_delay {
+            // The reading may be of the first process alone while its children queued.
+            return own.as_secs_f64().max(seen.unwrap_or(0.0) * demand);
+        }
+        let crowd = (in_flight as f64 / self.cores - 1.0).max(0.0);
+        let ratio = if let Some(seen) = seen {
+            let (missed, met) = SHORT;
+            let trust = ((self.finished.wall.mean() - missed) / (met - missed)).clamp(0.0, 1.0);
+            seen + (1.0 - trust) * (crowd - seen).max(0.0)
+        } else {
+            match self.finished.carried {
+                Some((ran, queued)) if ran > 0.0 => queued / ran,
+                _ => crowd,
+            }
+        };
+        ratio * demand
+    }
+
+    fn publish(&mut self) {
+        let Some(busy) = self.busy() else { return };
+        self.saturated = busy
+            > if self.saturated {
+                NOT_SATURATED
+            } else {
+                SATURATED
+            };
+        let headroom = if self.saturated { 1.0 } else { HEADROOM };
+        let wanted = self.cores / busy.max(1e-9) * headroom;
+        let least = self.whole_cores();
+        let jobs = |wanted: f64| whole(wanted - CRUMB).max(least);
+        let (near, far) = STEADY;
+        let steady = if self.published <= 2 * least {
+            near
+        } else {
+            far
+        };
+        let moved = jobs(wanted * (1.0 - steady)) > self.published
+            || jobs(wanted * (1.0 + steady)) < self.published;
+        if moved {
+            self.published = jobs(wanted);
+        }
+    }
+}
+
+/// The next whole number of jobs; at least 1.
+fn whole(jobs: f64) -> usize {
+    (jobs.ceil() as usize).max(1)
+}
+
+impl Live {
+    /// Adds a tick in which `start_up` core seconds of loading fell due; `keep` of the past stays.
+    fn tick(&mut self, seen: Totals, start_up: f64, keep: f64) {
+        let due = self.start_up_due * keep + start_up;
+        let started_up = due.min(seen.ran);
+        self.start_up_due = due - started_up;
+        self.started_up = self.started_up * keep + started_up;
+        self.seen = self.seen.times(keep).plus(seen);
+    }
+
+    fn busy(&self) -> Option<f64> {
+        let ran = self.seen.ran - self.started_up;
+        let own = (self.seen.observed - self.started_up - self.seen.waited()).max(ran);
+        // Time in the queue of starting jobs shows nothing of what they will do.
+        (own >= ENOUGH_SEEN).then(|| ran / own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::Outcome;
+
+    const TICK: Duration = Duration::from_millis(5);
+
+    /// When the `n`-th tick comes.
+    fn at(n: u32) -> Duration {
+        TICK * (n + 1)
+    }
+
+    fn attempt(cpu_ms: f64, wall_ms: f64) -> Attempt {
+        Attempt {
+            outcome: Outcome::Done,
+            wall: Duration::from_secs_f64(wall_ms / 1e3),
+            cpu: Duration::from_secs_f64(cpu_ms / 1e3),
+            run_queue_delay: None,
+            peak_rss_bytes: 0,
+        }
+    }
+
+    /// Signals of `jobs` single-threaded jobs of which `want` are running or runnable on `cores`.
+    fn signals(jobs: usize, want: usize, cores: usize) -> Signals {
+        let running = want.min(cores) as u32;
+        Signals {
+            in_flight: jobs,
+            sampled: jobs,
+            ran: TICK * running,
+            run_queue_delay: TICK * (want as u32 - running),
+            observed: TICK * jobs as u32,
+            runnable_threads: want,
+            ..Signals::default()
+        }
+    }
+
+    #[test]
+    fn one_per_core_before_any_evidence() {
+        let cap = CpuCap::new(8.0);
+        assert_eq!(cap.cap().jobs, 8);
+        assert_eq!(cap.cap().reason, Reason::CpuUnknown { cores: 8.0 });
+        assert_eq!(CpuCap::new(0.4).cap().jobs, 1);
+        assert_eq!(CpuCap::new(f64::NAN).cap().jobs, 1);
+    }
+
+    #[test]
+    fn start_up_is_not_taken_for_work() {
+        let mut cap = CpuCap::new(2.0);
+        // Two jobs load for most of the first tick, then wait.
+        cap.tick(
+            at(0),
+            TICK,
+            &Signals {
+                ran: Duration::from_millis(3),
+                ..signals(2, 0, 2)
+            },
+            2,
+        );
+        assert_eq!(cap.cap().jobs, 2);
+        cap.tick(at(1), TICK, &signals(2, 0, 2), 0);
+        assert!(cap.cap().jobs > 100, "{:?}", cap.cap());
+    }
+
+    #[test]
+    fn running_jobs_speak_before_any_has_finished() {
+        let mut cap = CpuCap::new(2.0);
+        for n in 0..40 {
+            cap.tick(at(n), TICK, &signals(6, 6, 2), if n == 0 { 6 } else { 0 });
+        }
+        assert_eq!(cap.cap().jobs, 2);
+        assert!(cap.busy().is_some_and(|busy| busy > 0.99));
+    }
+
+    #[test]
+    fn queueing_does_not_look_like_waiting() {
+        // Four computing jobs on two cores: half a core each. All ways to know must agree.
+        let exact = |mut attempt: Attempt| {
+            attempt.run_queue_delay = Some(Duration::from_millis(100));
+            attempt
+        };
+        let mut carried = CpuCap::new(2.0);
+        let mut ticked = CpuCap::new(2.0);
+        let mut blind = CpuCap::new(2.0);
+        let mut mixed = CpuCap::new(2.0);
+        for n in 0..60 {
+            ticked.tick(at(n), TICK, &signals(4, 4, 2), 0);
+            carried.finished(at(n), &exact(attempt(100.0, 200.0)), 4);
+            ticked.finished(at(n), &attempt(100.0, 200.0), 4);
+            blind.finished(at(n), &attempt(100.0, 200.0), 4);
+            let other = attempt(100.0, 200.0);
+            mixed.finished(at(n), &if n % 3 == 0 { exact(other) } else { other }, 4);
+        }
+        for cap in [carried, ticked, blind, mixed] {
+            assert_eq!(cap.cap().jobs, 2, "{cap:?}");
+        }
+    }
+
+    #[test]
+    fn waits_not_booked_yet_are_seen_in_the_states_and_the_other_way_round() {
+        let unbooked = Signals {
+            run_queue_delay: Duration::ZERO,
+            ..signals(6, 6, 2)
+        };
+        let between_slices = Signals {
+            runnable_threads: 0,
+            ..signals(6, 6, 2)
+        };
+        for signals in [unbooked, between_slices] {
+            let mut cap = CpuCap::new(2.0);
+            for n in 0..40 {
+                cap.tick(at(n), TICK, &signals, 0);
+                cap.finished(at(n), &attempt(50.0, 150.0), 6);
+            }
+            assert_eq!(cap.cap().jobs, 2, "{cap:?}");
+        }
+    }
+
+    #[test]
+    fn a_little_idle_is_not_worth_another_job_on_few_cores() {
+        for (cores, expected) in [(2.0, 2), (32.0, 32)] {
+            let mut cap = CpuCap::new(cores);
+            for n in 0..30 {
+                cap.finished(at(n), &attempt(97.0, 100.0), 2);
+            }
+            assert_eq!(cap.cap().jobs, expected);
+        }
+    }
+
+    #[test]
+    fn a_leaders_delay_does_not_hide_its_childrens() {
+        let mut cap = CpuCap::new(2.0);
+        for n in 0..30 {
+            cap.tick(at(n), TICK, &signals(4, 4, 2), 0);
+            let mut shell = attempt(100.0, 200.0);
+            shell.run_queue_delay = Some(Duration::ZERO);
+            cap.finished(at(n), &shell, 4);
+        }
+        assert_eq!(cap.cap().jobs, 2);
+    }
+
+    #[test]
+    fn waiting_jobs_get_headroom() {
+        let mut cap = CpuCap::new(8.0);
+        for n in 0..30 {
+            cap.finished(at(n), &attempt(29.8, 100.0), 8);
+        }
+        // 8 / 0.3 × 1.3 = 34.7
+        assert_eq!(cap.cap().jobs, 35);
+    }
+
+    #[test]
+    fn many_threads_fall_back_to_one_job_per_core() {
+        let mut cap = CpuCap::new(8.0);
+        for n in 0..30 {
+            cap.finished(at(n), &attempt(400.0, 100.0), 2);
+        }
+        assert_eq!(cap.cap().jobs, 8);
+    }
+
+    /// `true` on two cores as measured: (in flight, wall in ms, CPU in ms).
+    #[test]
+    fn tiny_jobs_cannot_run_away() {
+        for (in_flight, wall, cpu) in [
+            (2, 0.53, 0.45),
+            (3, 0.96, 0.47),
+            (4, 1.34, 0.49),
+            (6, 1.91, 0.46),
+            (8, 2.52, 0.46),
+        ] {
+            for ticks in [false, true] {
+                let mut cap = CpuCap::new(2.0);
+                for n in 0..200 {
+                    if ticks && n % 10 == 0 {
+                        // The tick meets jobs in the act of exiting, and sees them idle.
+                        cap.tick(at(n), TICK, &signals(in_flight, 1, 2), in_flight);
+                    }
+                    cap.finished(at(n), &attempt(cpu, wall), in_flight);
+                }
+                assert!(
+                    cap.cap().jobs <= 3,
+                    "{in_flight} in flight: {:?}",
+                    cap.cap()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sleepers_seen_by_no_tick_still_get_many() {
+        let mut cap = CpuCap::new(2.0);
+        let mut level = 2;
+        for n in 0..2000 {
+            cap.finished(at(n), &attempt(0.6, 101.0), level);
+            level = cap.cap().jobs.min(level * 2);
+        }
+        assert!((60..400).contains(&level), "{level}");
+    }
+
+    #[test]
+    fn the_edge_of_saturation_does_not_flap() {
+        let mut cap = CpuCap::new(2.0);
+        let mut moves = 0;
+        let mut last = cap.cap().jobs;
+        for n in 0..2000 {
+            let wall = if n % 40 < 20 { 112.0 } else { 110.0 };
+            cap.finished(at(n), &attempt(100.0, wall), 2);
+            moves += usize::from(cap.cap().jobs != last);
+            last = cap.cap().jobs;
+        }
+        assert!(moves <= 2, "{moves}");
+    }
+
+    #[test]
+    fn running_jobs_object_when_they_turn_to_computing() {
+        let mut cap = CpuCap::new(2.0);
+        for n in 0..50 {
+            cap.finished(at(n), &attempt(1.0, 1000.0), 2);
+        }
+        assert!(cap.cap().jobs > 500);
+        for n in 50..1050 {
+            cap.tick(at(n), TICK, &signals(64, 64, 2), 0);
+        }
+        assert!(cap.cap().jobs <= 6, "{:?}", cap.cap());
+    }
+}
