@@ -1,0 +1,12 @@
+//! The journal through its public face: what it promises to those who run jobs.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod killed;
+mod locks;
+mod opening;
+mod prune;
+mod resume;
+mod round_trip;
+mod sharing;
+mod support;
+mod trouble;
