@@ -1,0 +1,288 @@
+//! The end of a process, of an attempt, of a job.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime};
+
+use paceline_control::{self as control, Event};
+use paceline_journal::{JobRecord, JobState};
+
+use super::{Dispatcher, Due, LINGER, ORDER_BYTES, STDERR_TAIL_BYTES};
+use crate::engine::RunError;
+use crate::engine::attempt::Job;
+use crate::engine::event::{Ending, Finished, RunEvent, StopCause};
+use crate::engine::stop::Phase;
+use crate::output::{Capture, Delivery, Ended, Fill, OutputMode};
+use crate::policy::HaltWhen;
+use crate::spawn::{Exit, Reaped, exit_record};
+
+impl Dispatcher<'_> {
+    pub(super) fn on_reaped(&mut self, reaped: &Reaped) {
+        let now = self.start.elapsed();
+        // Anyone else is an orphan that a job left to us.
+        let Some(place) = self.in_flight.reaped(reaped.pid) else {
+            return;
+        };
+        if let Some(guardian) = &self.guardian {
+            guardian.note(place, 0);
+        }
+        let Some(attempt) = self.in_flight.get_mut(place) else {
+            return;
+        };
+        attempt.ended = Some((reaped.exit, now));
+        let (slot, number) = (attempt.slot, attempt.number);
+        let wall = now.saturating_sub(attempt.started);
+        let cpu = reaped.user + reaped.system;
+        attempt.job.user += reaped.user;
+        attempt.job.system += reaped.system;
+        attempt.job.peak_rss_bytes = attempt.job.peak_rss_bytes.max(reaped.peak_rss_bytes);
+        let outcome = match reaped.exit {
+            Exit::Code(0) => control::Outcome::Done,
+            _ if attempt.timed_out => control::Outcome::TimedOut,
+            _ if attempt.stopped_by_us => control::Outcome::Cancelled,
+            _ => control::Outcome::Failed,
+        };
+        self.cpu += cpu;
+        self.peak_rss_bytes = self.peak_rss_bytes.max(reaped.peak_rss_bytes);
+        self.in_flight.free_slot(slot);
+        if outcome == control::Outcome::Done {
+            let unknown = self.time_limit.now().is_none();
+            self.time_limit.succeeded(wall);
+            if unknown && self.time_limit.moves() {
+                self.limit_running_attempts();
+            }
+        }
+        let attempt_report = control::Attempt {
+            outcome,
+            wall,
+            cpu,
+            run_queue_delay: None,
+            peak_rss_bytes: reaped.peak_rss_bytes,
+        };
+        self.tell_controller(Event::Finished {
+            job: u64::from(number),
+            attempt: attempt_report,
+        });
+
+        let Some(attempt) = self.in_flight.get_mut(place) else {
+            return;
+        };
+        let mut held_open = false;
+        let mut failure = None;
+        for capture in [&mut attempt.stdout, &mut attempt.stderr]
+            .into_iter()
+            .flatten()
+        {
+            let (poll, watched) = (&self.poll, attempt.listened_to);
+            let before_closing = |pipe: &OwnedFd| {
+                if watched {
+                    poll.remove(pipe);
+                }
+            };
+            match capture.fill(&mut self.buffer, true, before_closing) {
+                Ok(Fill::Ended) => {}
+                Ok(Fill::Open) => held_open = true,
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            self.output_failed(RunError::system(
+                "hold the output of a job (is the temporary directory full?)",
+            )(error));
+        }
+        if held_open && self.stop.phase() < Phase::Terminating {
+            self.listen(place);
+            self.timers.set(
+                now + LINGER,
+                Due::Linger {
+                    place,
+                    attempt: number,
+                },
+            );
+        } else {
+            self.attempt_is_over(place);
+        }
+    }
+
+    /// The median has just become known: those that run have a limit now.
+    pub(super) fn limit_running_attempts(&mut self) {
+        let Some(limit) = self.time_limit.now() else {
+            return;
+        };
+        let due: Vec<(Duration, Due)> = self
+            .in_flight
+            .iter_running()
+            .map(|(place, attempt)| {
+                (
+                    attempt.started + limit,
+                    Due::TimeLimit {
+                        place,
+                        attempt: attempt.number,
+                    },
+                )
+            })
+            .collect();
+        due.into_iter()
+            .for_each(|(at, due)| self.timers.set(at, due));
+    }
+
+    /// Its process is gone, and so are its streams or our patience with them.
+    pub(super) fn attempt_is_over(&mut self, place: usize) {
+        let Some(mut attempt) = self.in_flight.remove(place) else {
+            return;
+        };
+        for capture in [&mut attempt.stdout, &mut attempt.stderr]
+            .into_iter()
+            .flatten()
+        {
+            if let Some(pipe) = capture.pipe() {
+                self.poll.remove(pipe);
+            }
+            capture.close();
+        }
+        let Some((exit, _)) = attempt.ended else {
+            return;
+        };
+        let ending = match exit {
+            Exit::Code(0) if !attempt.timed_out => Ending::Exit(0),
+            _ if attempt.timed_out => Ending::TimedOut,
+            Exit::Code(code) => Ending::Exit(code),
+            Exit::Signal(signal) => Ending::Signal(signal),
+        };
+        let job = attempt.job;
+        if !ending.is_success() {
+            // What we stopped did not fail: it runs again when the run is resumed.
+            if attempt.stopped_by_us {
+                return;
+            }
+            if let Some(rest) = self.options.retry.rest_after(job.attempts, fastrand::f64()) {
+                // It has attempts left, but not in this session.
+                if self.stop.phase() == Phase::Running {
+                    self.retry_later(job, ending, rest);
+                }
+                return;
+            }
+        }
+        self.job_is_over(
+            job,
+            ending,
+            exit_record(exit),
+            None,
+            attempt.stdout,
+            attempt.stderr,
+        );
+    }
+
+    pub(super) fn retry_later(&mut self, job: Job, ending: Ending, rest: Duration) {
+        self.emit(&RunEvent::Retrying {
+            joined: &job.item.joined,
+            attempts: job.attempts,
+            ending,
+            rest,
+        });
+        let id = job.place;
+        self.resting.insert(id, job);
+        let now = self.start.elapsed();
+        self.timers.set(now + rest, Due::Retry { job: id });
+    }
+
+    pub(super) fn job_is_over(
+        &mut self,
+        job: Job,
+        ending: Ending,
+        exit: paceline_journal::Exit,
+        note: Option<&str>,
+        stdout: Option<Capture>,
+        stderr: Option<Capture>,
+    ) {
+        let now = self.start.elapsed();
+        let success = ending.is_success();
+        if success {
+            self.tally.done += 1;
+        } else {
+            self.tally.failed += 1;
+        }
+        let bytes_out = stdout.as_ref().map_or(0, Capture::total_bytes);
+        let (mut stdout, mut stderr) = (stdout, stderr);
+        let stderr_tail = match &mut stderr {
+            Some(stderr) if !success => stderr.tail(STDERR_TAIL_BYTES),
+            _ => Vec::new(),
+        };
+        let (started, started_at) = job.first_start.unwrap_or((now, SystemTime::now()));
+        let wall = now.saturating_sub(started);
+        self.emit(&RunEvent::Finished(&Finished {
+            seq: job.item.seq,
+            joined: &job.item.joined,
+            ending,
+            attempts: job.attempts,
+            started_at,
+            wall,
+            bytes_out,
+            note,
+            stderr_tail: &stderr_tail,
+        }));
+        let record = self.journal.is_some().then(|| JobRecord {
+            seq: job.item.seq,
+            args: job.item.joined.clone(),
+            state: if success {
+                JobState::Done
+            } else {
+                JobState::Failed
+            },
+            exit,
+            timed_out: ending == Ending::TimedOut,
+            started_at,
+            wall,
+            user: job.user,
+            system: job.system,
+            peak_rss_bytes: job.peak_rss_bytes,
+            attempts: job.attempts,
+            bytes_out,
+            stderr_tail: (!stderr_tail.is_empty()).then_some(stderr_tail),
+            note: note.map(str::to_owned),
+        });
+        let delivery = Delivery {
+            stdout: stdout.as_mut().map(Capture::take).unwrap_or_default(),
+            stderr: stderr.as_mut().map(Capture::take).unwrap_or_default(),
+            tag: self.output.tag.then(|| job.item.joined.clone()),
+            end_line: self.output.mode == OutputMode::Lines,
+            ended: Some(Box::new(Ended {
+                seq: job.item.seq,
+                joined: job.item.joined,
+                record,
+            })),
+        };
+        self.pass_on(job.place, delivery);
+        let total = self.feed.progress().total;
+        if let Some(halt) = self.halt.after(self.tally, total) {
+            let cause = StopCause::Halt(ending);
+            let moved = match halt.when {
+                HaltWhen::Soon => self.stop.drain(cause),
+                HaltWhen::Now => self.stop.terminate(now, self.options.grace, cause),
+            };
+            self.stop_moved(moved);
+        }
+    }
+
+    pub(super) fn pass_on(&mut self, place: u64, delivery: Delivery) {
+        if !self.output.keep_order {
+            self.sink.deliver(delivery);
+            return;
+        }
+        self.order_bytes += delivery.memory_bytes();
+        self.order_files += delivery.files();
+        self.order.put(place, delivery);
+        while let Some(next) = self.order.pop() {
+            self.order_bytes -= next.memory_bytes();
+            self.order_files -= next.files();
+            self.sink.deliver(next);
+        }
+        if self.order_bytes > ORDER_BYTES {
+            for waiting in self.order.waiting_longest_first() {
+                let before = waiting.memory_bytes();
+                // With the temporary directory full they stay in memory: better than lost.
+                let _ = waiting.unload(&mut self.spool);
+                self.order_bytes -= before - waiting.memory_bytes();
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What signals to us do, and the steps of a stop.
+
+use rustix::process::Signal;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+
+use super::{Dispatcher, signal_tree};
+use crate::engine::event::{RunEvent, StopCause};
+use crate::engine::stop::Phase;
+use crate::spawn::{reap, signal_group, stop_self};
+
+impl Dispatcher<'_> {
+    pub(super) fn on_signal(&mut self, signal: i32) {
+        let count = self.signals.count(signal);
+        match signal {
+            SIGCHLD => {
+                while let Some(reaped) = reap() {
+                    self.on_reaped(&reaped);
+                }
+            }
+            SIGTSTP => self.suspend(),
+            SIGINT => {
+                for _ in 0..count {
+                    let now = self.start.elapsed();
+                    let moved =
+                        self.stop
+                            .interrupt(now, self.options.grace, StopCause::Signal(signal));
+                    self.stop_moved(moved);
+                }
+            }
+            SIGTERM | SIGHUP => {
+                let now = self.start.elapsed();
+                let moved = self
+                    .stop
+                    .terminate(now, self.options.grace, StopCause::Signal(signal));
+                self.stop_moved(moved);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ctrl-Z: the jobs are in groups of their own and would go on without us.
+    pub(super) fn suspend(&mut self) {
+        let groups: Vec<i32> = self
+            .in_flight
+            .iter_running()
+            .map(|(_, attempt)| attempt.pid)
+            .collect();
+        groups
+            .iter()
+            .for_each(|group| signal_group(*group, Signal::STOP));
+        self.emit(&RunEvent::Suspended);
+        stop_self();
+        groups
+            .iter()
+            .for_each(|group| signal_group(*group, Signal::CONT));
+    }
+
+    pub(super) fn stop_moved(&mut self, moved: Option<Phase>) {
+        let Some(phase) = moved else { return };
+        let cause = self.stop.cause().unwrap_or(StopCause::Signal(0));
+        let running = self.in_flight.running();
+        self.emit(&RunEvent::Stopping {
+            cause,
+            now: phase >= Phase::Terminating,
+            running,
+        });
+        self.feed.close();
+        let signal = match phase {
+            Phase::Terminating => Signal::TERM,
+            Phase::Killing => Signal::KILL,
+            Phase::Running | Phase::Draining => return,
+        };
+        let running: Vec<(usize, i32)> = self
+            .in_flight
+            .iter_running()
+            .map(|(place, a)| (place, a.pid))
+            .collect();
+        for (place, pid) in running {
+            if let Some(attempt) = self.in_flight.get_mut(place) {
+                attempt.stopped_by_us = true;
+            }
+            signal_tree(pid, signal);
+        }
+        // Streams that only leftovers hold open are not waited for any more.
+        for place in self.in_flight.lingering() {
+            self.attempt_is_over(place);
+        }
+    }
+}

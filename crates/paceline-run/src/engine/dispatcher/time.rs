@@ -1,0 +1,118 @@
+//! What is due, and how long to wait for it.
+
+use std::time::Duration;
+
+use paceline_control::Event;
+use rustix::process::Signal;
+
+use super::{Dispatcher, Due, signal_tree};
+use crate::engine::event::RunEvent;
+use crate::engine::stop::Phase;
+
+impl Dispatcher<'_> {
+    pub(super) fn do_what_is_due(&mut self, now: Duration) {
+        while let Some(due) = self.timers.pop_due(now) {
+            match due {
+                Due::Listen { place, attempt } => {
+                    if self.in_flight.get_if(place, attempt).is_some() {
+                        self.listen(place);
+                    }
+                }
+                Due::TimeLimit { place, attempt } => self.on_time_limit(place, attempt, now),
+                Due::Kill { place, attempt } => {
+                    if let Some(attempt) = self
+                        .in_flight
+                        .get_if(place, attempt)
+                        .filter(|a| a.ended.is_none())
+                    {
+                        signal_tree(attempt.pid, Signal::KILL);
+                    }
+                }
+                Due::Linger { place, attempt } => {
+                    if self.in_flight.get_if(place, attempt).is_some() {
+                        self.attempt_is_over(place);
+                    }
+                }
+                Due::Retry { job } => self.again.extend(self.resting.remove(&job)),
+            }
+        }
+        let moved = self.stop.tick(now);
+        self.stop_moved(moved);
+        if let Some(lookout) = &mut self.lookout
+            && now >= self.next_tick
+        {
+            let running: Vec<(i32, Duration)> = self
+                .in_flight
+                .iter_running()
+                .map(|(_, attempt)| (attempt.pid, attempt.started))
+                .collect();
+            let signals = lookout.look(&running);
+            self.tell_controller(Event::Tick(signals));
+            let every = self.controller.tick_every().unwrap_or(Duration::MAX);
+            self.next_tick = now.saturating_add(every);
+        }
+        if !self.journal_trouble_told
+            && let Some(trouble) = self.journal.as_ref().and_then(|journal| journal.trouble())
+        {
+            self.journal_trouble_told = true;
+            self.emit(&RunEvent::JournalTrouble(&trouble));
+        }
+        if let Some(every) = self.observer.beat_every()
+            && now >= self.next_beat
+        {
+            self.next_beat = now + every;
+            let status = self.status();
+            self.emit(&RunEvent::Beat(&status));
+        }
+    }
+
+    pub(super) fn on_time_limit(&mut self, place: usize, number: u32, now: Duration) {
+        let Some(attempt) = self
+            .in_flight
+            .get_if(place, number)
+            .filter(|a| a.ended.is_none())
+        else {
+            return;
+        };
+        let Some(limit) = self.time_limit.now() else {
+            return;
+        };
+        let ends = attempt.started + limit;
+        if now < ends {
+            // The median has moved.
+            self.timers.set(
+                ends,
+                Due::TimeLimit {
+                    place,
+                    attempt: number,
+                },
+            );
+            return;
+        }
+        attempt.timed_out = true;
+        signal_tree(attempt.pid, Signal::TERM);
+        self.timers.set(
+            now + self.options.grace,
+            Due::Kill {
+                place,
+                attempt: number,
+            },
+        );
+    }
+
+    pub(super) fn time_until_next(&self, now: Duration) -> Option<Duration> {
+        let mut next = self.timers.next();
+        let mut sooner = |at: Option<Duration>| {
+            if let Some(at) = at {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        };
+        sooner(self.stop.kill_at());
+        sooner(self.lookout.as_ref().map(|_| self.next_tick));
+        sooner(self.observer.beat_every().map(|_| self.next_beat));
+        if self.next_start > now && self.stop.phase() == Phase::Running {
+            sooner(Some(self.next_start));
+        }
+        next.map(|at| at.saturating_sub(now))
+    }
+}

@@ -1,0 +1,168 @@
+//! The thread that reads ahead.
+
+use std::mem;
+
+use paceline_journal::JournalError;
+use regex::bytes::Regex;
+
+use super::combine::Combinations;
+use super::feed::{Chunk, Inlet};
+use super::source::{OpenSource, Pulled};
+use super::{InputError, InputOptions};
+
+/// Tells which items need not run again.
+pub trait AlreadyDone: Send {
+    /// Whether this item, its arguments joined by NUL bytes, is done; each done item counts for one
+    /// of its kind only.
+    fn take(&mut self, joined: &[u8]) -> Result<bool, JournalError>;
+}
+
+/// A run from the beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct NothingDone;
+
+impl AlreadyDone for NothingDone {
+    fn take(&mut self, _joined: &[u8]) -> Result<bool, JournalError> {
+        Ok(false)
+    }
+}
+
+impl AlreadyDone for paceline_journal::Finished {
+    fn take(&mut self, joined: &[u8]) -> Result<bool, JournalError> {
+        paceline_journal::Finished::take(self, joined)
+    }
+}
+
+/// Turns sources into items.
+pub(super) struct Reader {
+    combinations: Combinations,
+    column_separator: Option<Regex>,
+    per_item: usize,
+    skip_empty: bool,
+    shuffle: bool,
+    done: Box<dyn AlreadyDone>,
+    seq: u64,
+}
+
+impl Reader {
+    /// Opens every source; nothing is read from pipes yet. The second value is the number of items
+    /// to come, where it can be told.
+    pub(super) fn open(
+        options: &InputOptions,
+        done: Box<dyn AlreadyDone>,
+    ) -> Result<(Self, Option<u64>), InputError> {
+        let opened = options
+            .sources
+            .iter()
+            .map(|source| OpenSource::open(&source.origin, &options.delimiter))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut surveys = Vec::with_capacity(opened.len());
+        for source in &opened {
+            surveys.push(source.survey(&options.delimiter)?);
+        }
+        let combinations = Combinations::new(&options.sources, opened, options.link)?;
+        let records = combinations.held().or_else(|| {
+            let survey = (*surveys.first()?)?;
+            Some(survey.records - if options.skip_empty { survey.empty } else { 0 })
+        });
+        let total = records
+            .map(|records| records * combinations.per_first())
+            .map(|lists| lists.div_ceil(options.per_item as u64));
+        let reader = Self {
+            combinations,
+            column_separator: options.column_separator.clone(),
+            per_item: options.per_item,
+            skip_empty: options.skip_empty,
+            shuffle: options.shuffle,
+            done,
+            seq: 0,
+        };
+        Ok((reader, total))
+    }
+
+    /// Reads to the end, into the feed. Stops early when nobody wants more.
+    pub(super) fn run(mut self, inlet: &Inlet) -> Result<(), InputError> {
+        let mut chunk = Chunk::default();
+        let mut list = Vec::new();
+        let mut item = Vec::new();
+        let mut in_item = 0;
+        let mut held: Vec<(u64, Vec<u8>)> = Vec::new();
+        loop {
+            list.clear();
+            match self.combinations.pull(&mut list)? {
+                Pulled::WouldWait => {
+                    if !inlet.push(mem::take(&mut chunk)) {
+                        return Ok(());
+                    }
+                    self.combinations.wait()?;
+                    continue;
+                }
+                Pulled::End => break,
+                Pulled::Record => {}
+            }
+            if self.skip_empty && list.is_empty() {
+                continue;
+            }
+            if in_item > 0 {
+                item.push(0);
+            }
+            self.append_columns(&list, &mut item);
+            in_item += 1;
+            if in_item == self.per_item {
+                in_item = 0;
+                self.emit(&mut item, &mut chunk, &mut held, inlet)?;
+            }
+            if chunk.is_full() && !inlet.push(mem::take(&mut chunk)) {
+                return Ok(());
+            }
+        }
+        if in_item > 0 {
+            self.emit(&mut item, &mut chunk, &mut held, inlet)?;
+        }
+        fastrand::shuffle(&mut held);
+        for (seq, joined) in held {
+            chunk.push(seq, &joined);
+            if chunk.is_full() && !inlet.push(mem::take(&mut chunk)) {
+                return Ok(());
+            }
+        }
+        inlet.push(chunk);
+        Ok(())
+    }
+
+    fn append_columns(&self, list: &[u8], item: &mut Vec<u8>) {
+        let Some(separator) = &self.column_separator else {
+            item.extend_from_slice(list);
+            return;
+        };
+        for (index, column) in list
+            .split(|b| *b == 0)
+            .flat_map(|record| separator.split(record))
+            .enumerate()
+        {
+            if index > 0 {
+                item.push(0);
+            }
+            item.extend_from_slice(column);
+        }
+    }
+
+    fn emit(
+        &mut self,
+        item: &mut Vec<u8>,
+        chunk: &mut Chunk,
+        held: &mut Vec<(u64, Vec<u8>)>,
+        inlet: &Inlet,
+    ) -> Result<(), InputError> {
+        self.seq += 1;
+        if self.done.take(item)? {
+            inlet.skipped();
+        } else if self.shuffle {
+            held.push((self.seq, mem::take(item)));
+        } else {
+            chunk.push(self.seq, item);
+        }
+        item.clear();
+        Ok(())
+    }
+}

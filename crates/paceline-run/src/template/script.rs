@@ -1,0 +1,717 @@
+//! Reads a shell script with placeholders in it: which words it has, whether a shell is needed to
+//! run it, and what quoting surrounds each placeholder.
+//!
+//! This is no shell parser. It follows just the nesting of quotes and substitutions, so that an
+//! input can be written in as data wherever a placeholder stands. Where that cannot be told for
+//! sure (backticks, comments, here-documents), it refuses the template instead of guessing.
+
+use super::placeholder::Placeholder;
+use super::quote::Quoting;
+use super::{Piece, TemplateError};
+
+/// A script, cut at its placeholders.
+#[derive(Debug)]
+pub(crate) struct Script {
+    /// The text as it goes to the shell.
+    pub(crate) pieces: Vec<Piece>,
+    /// The same as words without their quotes, if no shell is needed to run it.
+    pub(crate) words: Option<Vec<Vec<Piece>>>,
+}
+
+/// Something whose end the reader is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    Single,
+    Double,
+    /// `$(…)` or `(…)`.
+    Parenthesis,
+    /// `$((…))`, with the parentheses open inside it.
+    Arithmetic(usize),
+}
+
+/// Words that only a shell knows: keywords, and builtins without a program of that name.
+const SHELL_ONLY: &[&[u8]] = &[
+    b"!",
+    b".",
+    b":",
+    b"alias",
+    b"bg",
+    b"break",
+    b"case",
+    b"cd",
+    b"command",
+    b"continue",
+    b"do",
+    b"done",
+    b"elif",
+    b"else",
+    b"esac",
+    b"eval",
+    b"exec",
+    b"exit",
+    b"export",
+    b"fc",
+    b"fg",
+    b"fi",
+    b"for",
+    b"function",
+    b"getopts",
+    b"hash",
+    b"if",
+    b"in",
+    b"jobs",
+    b"let",
+    b"local",
+    b"popd",
+    b"pushd",
+    b"read",
+    b"readonly",
+    b"return",
+    b"select",
+    b"set",
+    b"shift",
+    b"shopt",
+    b"source",
+    b"then",
+    b"time",
+    b"times",
+    b"trap",
+    b"type",
+    b"typeset",
+    b"ulimit",
+    b"umask",
+    b"unalias",
+    b"unset",
+    b"until",
+    b"wait",
+    b"while",
+    b"{",
+    b"}",
+    b"[[",
+];
+
+/// Whether this word, standing first, can be run by a shell alone.
+pub(crate) fn is_shell_only(word: &[u8]) -> bool {
+    SHELL_ONLY.contains(&word)
+}
+
+/// Whether a word given by itself can only be meant as a shell operator.
+pub(crate) fn is_operator(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"|" | b"||"
+            | b"&"
+            | b"&&"
+            | b";"
+            | b">"
+            | b">>"
+            | b"<"
+            | b"2>"
+            | b"2>>"
+            | b"2>&1"
+            | b"&>"
+            | b"|&"
+            | b">&2"
+            | b"1>&2"
+    )
+}
+
+/// Whether these words start a shell that reads its script from the word at the returned index.
+pub(crate) fn script_word_of(words: &[&[u8]]) -> Option<usize> {
+    let program = words.first()?;
+    let name = memchr::memrchr(b'/', program).map_or(*program, |slash| &program[slash + 1..]);
+    if !matches!(
+        name,
+        b"sh" | b"bash" | b"dash" | b"zsh" | b"ksh" | b"mksh" | b"ash"
+    ) {
+        return None;
+    }
+    for (index, word) in words.iter().enumerate().skip(1) {
+        let flags = word.strip_prefix(b"-")?;
+        if !flags.starts_with(b"-") && flags.contains(&b'c') {
+            return Some(index + 1).filter(|next| *next < words.len());
+        }
+    }
+    None
+}
+
+/// Reads a script.
+pub(crate) fn read(text: &[u8]) -> Result<Script, TemplateError> {
+    let mut reader = Reader::new(text);
+    reader.read()?;
+    Ok(reader.finish())
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    inside: Vec<(Inside, usize)>,
+    pieces: Vec<Piece>,
+    words: Vec<Vec<Piece>>,
+    /// The word being read; `None` between words.
+    word: Option<Vec<Piece>>,
+    needs_shell: bool,
+    /// A here-document was announced; its body begins after the next newline.
+    here_document: bool,
+    placeholders_refused: Option<&'static str>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            at: 0,
+            inside: Vec::new(),
+            pieces: Vec::new(),
+            words: Vec::new(),
+            word: None,
+            needs_shell: false,
+            here_document: false,
+            placeholders_refused: None,
+        }
+    }
+
+    fn read(&mut self) -> Result<(), TemplateError> {
+        while let Some(&byte) = self.text.get(self.at) {
+            if byte == b'{'
+                && let Some((placeholder, length)) = Placeholder::at_start_of(&self.text[self.at..])
+            {
+                self.placeholder(placeholder)?;
+                self.at += length;
+                continue;
+            }
+            match self.inside.last().map(|(inside, _)| *inside) {
+                Some(Inside::Single) => self.in_single_quotes(byte),
+                Some(Inside::Double) => self.in_double_quotes(byte)?,
+                Some(Inside::Arithmetic(depth)) => self.in_arithmetic(byte, depth)?,
+                None | Some(Inside::Parenthesis) => self.outside_quotes(byte)?,
+            }
+        }
+        match self.inside.last() {
+            None => Ok(()),
+            Some((inside, start)) => Err(TemplateError::Unclosed {
+                what: match inside {
+                    Inside::Single => "single quote (')",
+                    Inside::Double => "double quote (\")",
+                    Inside::Parenthesis => "parenthesis",
+                    Inside::Arithmetic(_) => "$((",
+                },
+                column: start + 1,
+            }),
+        }
+    }
+
+    fn finish(mut self) -> Script {
+        self.end_word();
+        let first = self.words.first().map(Vec::as_slice);
+        if let Some([Piece::Literal(word)]) = first {
+            self.needs_shell |= is_shell_only(word);
+        }
+        if let Some([Piece::Literal(word), ..]) = first {
+            self.needs_shell |= is_assignment(word);
+        }
+        Script {
+            pieces: self.pieces,
+            words: (!self.needs_shell).then_some(self.words),
+        }
+    }
+
+    fn quoting(&self) -> Quoting {
+        match self.inside.last() {
+            Some((Inside::Single, _)) => Quoting::Single,
+            Some((Inside::Double, _)) => Quoting::Double,
+            Some((Inside::Arithmetic(_), _)) => Quoting::Arithmetic,
+            None | Some((Inside::Parenthesis, _)) => Quoting::Bare,
+        }
+    }
+
+    fn placeholder(&mut self, placeholder: Placeholder) -> Result<(), TemplateError> {
+        if let Some(place) = self.placeholders_refused {
+            return Err(TemplateError::UnsafePlace {
+                place,
+                column: self.at + 1,
+            });
+        }
+        let quoting = self.quoting();
+        self.pieces.push(Piece::Placeholder {
+            placeholder,
+            quoting,
+        });
+        // A word without a shell has no quotes left: what matters is whether it may be split.
+        let unquoted = if quoting == Quoting::Bare {
+            Quoting::Bare
+        } else {
+            Quoting::Verbatim
+        };
+        self.word.get_or_insert_default().push(Piece::Placeholder {
+            placeholder,
+            quoting: unquoted,
+        });
+        Ok(())
+    }
+
+    /// Takes `length` bytes into the script, and `shown` of them into the present word.
+    fn take(&mut self, length: usize, shown: &[u8]) {
+        let end = (self.at + length).min(self.text.len());
+        push_literal(&mut self.pieces, &self.text[self.at..end]);
+        if !shown.is_empty() {
+            push_literal(self.word.get_or_insert_default(), shown);
+        }
+        self.at = end;
+    }
+
+    fn end_word(&mut self) {
+        if let Some(word) = self.word.take() {
+            self.words.push(word);
+        }
+    }
+
+    fn begin(&mut self, inside: Inside) {
+        self.inside.push((inside, self.at));
+    }
+
+    fn in_single_quotes(&mut self, byte: u8) {
+        if byte == b'\'' {
+            self.inside.pop();
+            self.take(1, b"");
+        } else {
+            self.take(1, &[byte]);
+        }
+    }
+
+    fn in_double_quotes(&mut self, byte: u8) -> Result<(), TemplateError> {
+        match byte {
+            b'"' => {
+                self.inside.pop();
+                self.take(1, b"");
+            }
+            b'\\' => match self.text.get(self.at + 1) {
+                Some(next @ (b'"' | b'\\' | b'$' | b'`')) => self.take(2, &[*next]),
+                Some(b'\n') => self.take(2, b""),
+                _ => {
+                    self.refuse_backslash_before_placeholder()?;
+                    self.take(1, b"\\");
+                }
+            },
+            b'$' => self.dollar()?,
+            b'`' => self.backticks()?,
+            other => self.take(1, &[other]),
+        }
+        Ok(())
+    }
+
+    fn in_arithmetic(&mut self, byte: u8, depth: usize) -> Result<(), TemplateError> {
+        let set_depth = |reader: &mut Self, depth| {
+            if let Some((inside, _)) = reader.inside.last_mut() {
+                *inside = Inside::Arithmetic(depth);
+            }
+        };
+        match byte {
+            b'(' => {
+                set_depth(self, depth + 1);
+                self.take(1, b"");
+            }
+            b')' if depth > 0 => {
+                set_depth(self, depth - 1);
+                self.take(1, b"");
+            }
+            b')' => {
+                self.inside.pop();
+                self.take(
+                    if self.text.get(self.at + 1) == Some(&b')') {
+                        2
+                    } else {
+                        1
+                    },
+                    b"",
+                );
+            }
+            b'$' => self.dollar()?,
+            b'`' => self.backticks()?,
+            _ => self.take(1, b""),
+        }
+        Ok(())
+    }
+
+    fn outside_quotes(&mut self, byte: u8) -> Result<(), TemplateError> {
+        match byte {
+            b' ' | b'\t' => {
+                self.end_word();
+                self.take(1, b"");
+            }
+            b'\'' => {
+                self.begin(Inside::Single);
+                self.word.get_or_insert_default();
+                self.take(1, b"");
+            }
+            b'"' => {
+                self.begin(Inside::Double);
+                self.word.get_or_insert_default();
+                self.take(1, b"");
+            }
+            b'\\' => match self.text.get(self.at + 1) {
+                Some(b'\n') => self.take(2, b""),
+                Some(next) => {
+                    let next = *next;
+                    self.refuse_backslash_before_placeholder()?;
+                    self.take(2, &[next]);
+                }
+                None => {
+                    return Err(TemplateError::Unclosed {
+                        what: "backslash (\\) at the end",
+                        column: self.at + 1,
+                    });
+                }
+            },
+            b'$' => self.dollar()?,
+            b'`' => self.backticks()?,
+            b'#' if self.word.is_none() => self.comment(),
+            b'(' => {
+                self.operator();
+                self.begin(Inside::Parenthesis);
+                self.take(1, b"");
+            }
+            b')' => {
+                self.operator();
+                self.inside.pop();
+                self.take(1, b"");
+            }
+            b'<' if self.text[self.at..].starts_with(b"<<<") => {
+                self.operator();
+                self.take(3, b"");
+            }
+            b'<' if self.text[self.at..].starts_with(b"<<") => {
+                self.operator();
+                self.here_document = true;
+                self.take(2, b"");
+            }
+            b'\n' => {
+                self.operator();
+                if self.here_document {
+                    self.placeholders_refused = Some("in a here-document");
+                }
+                self.take(1, b"");
+            }
+            b'|' | b'&' | b';' | b'<' | b'>' => {
+                self.operator();
+                self.take(1, b"");
+            }
+            b'*' | b'?' | b'[' => {
+                self.needs_shell = true;
+                self.take(1, &[byte]);
+            }
+            b'~' if self.word.is_none() => {
+                self.needs_shell = true;
+                self.take(1, b"~");
+            }
+            other => self.take(1, &[other]),
+        }
+        // A `)` of a `case` inside `$(…)` would be taken for the end of the substitution.
+        if !self.inside.is_empty()
+            && self.word.is_none()
+            && matches!(self.words.last().map(Vec::as_slice), Some([Piece::Literal(w)]) if w == b"case")
+        {
+            self.placeholders_refused = Some("after a `case` inside parentheses");
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self) {
+        self.needs_shell = true;
+        self.end_word();
+    }
+
+    /// At a `$`: an expansion that only a shell can do, or a plain dollar sign.
+    fn dollar(&mut self) -> Result<(), TemplateError> {
+        let rest = &self.text[self.at + 1..];
+        match rest {
+            [b'(', b'(', ..] => {
+                self.needs_shell = true;
+                self.word.get_or_insert_default();
+                self.begin(Inside::Arithmetic(0));
+                self.take(3, b"");
+            }
+            [b'(', ..] => {
+                self.needs_shell = true;
+                self.begin(Inside::Parenthesis);
+                self.take(2, b"");
+            }
+            [b'{', ..] => {
+                self.needs_shell = true;
+                let Some(close) = memchr::memchr(b'}', rest) else {
+                    return Err(TemplateError::Unclosed {
+                        what: "${",
+                        column: self.at + 1,
+                    });
+                };
+                self.take(close + 2, b"$");
+            }
+            [b'\'', ..] if self.quoting() == Quoting::Bare => {
+                // bash's $'…' has escapes of its own, which a placeholder inside would be read by.
+                self.needs_shell = true;
+                self.dollar_quote()?;
+            }
+            [next, ..] if next.is_ascii_alphabetic() || *next == b'_' => {
+                let length = rest
+                    .iter()
+                    .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))
+                    .unwrap_or(rest.len());
+                self.variable(length);
+            }
+            [next, ..]
+                if next.is_ascii_digit()
+                    || matches!(next, b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') =>
+            {
+                self.variable(1);
+            }
+            _ => self.take(1, b"$"),
+        }
+        Ok(())
+    }
+
+    /// `$NAME`; in braces if an input comes next, which would otherwise read on as part of the name.
+    fn variable(&mut self, name_length: usize) {
+        self.needs_shell = true;
+        let name = &self.text[self.at + 1..][..name_length];
+        let after = &self.text[self.at + 1 + name_length..];
+        if Placeholder::at_start_of(after).is_some() {
+            push_literal(&mut self.pieces, &[b"${", name, b"}"].concat());
+            self.word.get_or_insert_default();
+            self.at += 1 + name_length;
+        } else {
+            self.take(1 + name_length, b"$");
+        }
+    }
+
+    fn dollar_quote(&mut self) -> Result<(), TemplateError> {
+        let start = self.at;
+        let mut end = self.at + 2;
+        loop {
+            match self.text.get(end) {
+                Some(b'\\') => end += 2,
+                Some(b'\'') => break,
+                Some(_) => end += 1,
+                None => {
+                    return Err(TemplateError::Unclosed {
+                        what: "$'",
+                        column: start + 1,
+                    });
+                }
+            }
+        }
+        self.refuse_placeholders_until(end, "inside $'…'")?;
+        self.take(end + 1 - start, b"$");
+        Ok(())
+    }
+
+    fn backticks(&mut self) -> Result<(), TemplateError> {
+        let start = self.at;
+        let Some(length) = memchr::memchr(b'`', &self.text[start + 1..]) else {
+            return Err(TemplateError::Unclosed {
+                what: "backtick (`)",
+                column: start + 1,
+            });
+        };
+        self.needs_shell = true;
+        self.refuse_placeholders_until(
+            start + 1 + length,
+            "inside backticks (write $(…) instead)",
+        )?;
+        self.take(length + 2, b"`");
+        Ok(())
+    }
+
+    fn comment(&mut self) {
+        self.needs_shell = true;
+        let length =
+            memchr::memchr(b'\n', &self.text[self.at..]).unwrap_or(self.text.len() - self.at);
+        // A placeholder here stays as it is: an input with a newline in it would end the comment.
+        self.take(length, b"");
+    }
+
+    /// The backslash would swallow the first byte of the input's own quoting.
+    fn refuse_backslash_before_placeholder(&self) -> Result<(), TemplateError> {
+        match Placeholder::at_start_of(&self.text[self.at + 1..]) {
+            None => Ok(()),
+            Some(_) => Err(TemplateError::UnsafePlace {
+                place: "right after a backslash",
+                column: self.at + 2,
+            }),
+        }
+    }
+
+    fn refuse_placeholders_until(
+        &self,
+        end: usize,
+        place: &'static str,
+    ) -> Result<(), TemplateError> {
+        let end = end.min(self.text.len());
+        for at in self.at..end {
+            if Placeholder::at_start_of(&self.text[at..end]).is_some() {
+                return Err(TemplateError::UnsafePlace {
+                    place,
+                    column: at + 1,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_literal(pieces: &mut Vec<Piece>, text: &[u8]) {
+    if let Some(Piece::Literal(last)) = pieces.last_mut() {
+        last.extend_from_slice(text);
+    } else {
+        pieces.push(Piece::Literal(text.to_vec()));
+    }
+}
+
+/// `NAME=…` before a command sets a variable for it.
+fn is_assignment(word: &[u8]) -> bool {
+    let Some(equals) = memchr::memchr(b'=', word) else {
+        return false;
+    };
+    let name = &word[..equals];
+    name.first()
+        .is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs_shell(text: &str) -> bool {
+        read(text.as_bytes()).expect("reads").words.is_none()
+    }
+
+    fn quotings(text: &str) -> Vec<Quoting> {
+        read(text.as_bytes())
+            .expect("reads")
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Placeholder { quoting, .. } => Some(*quoting),
+                Piece::Literal(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn plain_commands_need_no_shell() {
+        for text in [
+            "sleep 1",
+            "gzip -k {}",
+            "grep 'a b' {}",
+            "printf \"%s\\n\" {}",
+            "a\\ b {}",
+            "cp {} {.}.bak",
+            "echo a=b",
+            "{}",
+            "echo $ 5",
+            "git log a^..b",
+        ] {
+            assert!(!needs_shell(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn shell_syntax_needs_a_shell() {
+        for text in [
+            "a | b",
+            "a > {}",
+            "a;b",
+            "echo $HOME",
+            "echo \"$HOME\"",
+            "echo $(id)",
+            "echo `id`",
+            "ls *.c",
+            "ls ~/x",
+            "X=1 env",
+            "cd {} && ls",
+            "exit {}",
+            "a\nb",
+            "a # b",
+            "(a)",
+            "! a",
+            "for i in 1; do echo $i; done",
+            "a <<< {}",
+            "[[ -f {} ]]",
+            "echo $((1+1))",
+            "a &",
+        ] {
+            assert!(needs_shell(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_the_quotes_around_each_placeholder() {
+        use Quoting::{Arithmetic, Bare, Double, Single};
+        assert_eq!(
+            quotings("a {} \"{} $(b {} '{}' \"{}\") {}\" '{}'"),
+            [Bare, Double, Bare, Single, Double, Double, Single]
+        );
+        assert_eq!(quotings("echo $(( ({} + 1) * 2 )) {}"), [Arithmetic, Bare]);
+        assert_eq!(quotings("echo ${1} ${x} {}"), [Bare]);
+        assert_eq!(quotings("(cd {} && ls) | sort > {}.out"), [Bare, Bare]);
+        assert_eq!(quotings("echo a # {}\ncat {}"), [Bare]);
+        assert_eq!(quotings("echo \\\" {} \\' {}"), [Bare, Bare]);
+    }
+
+    #[test]
+    fn a_variable_ends_where_the_input_begins() {
+        let script = read(b"echo $x{} \"$1{}\"").expect("reads");
+        let literals: Vec<_> = script
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Literal(text) => Some(String::from_utf8_lossy(text).into_owned()),
+                Piece::Placeholder { .. } => None,
+            })
+            .collect();
+        assert_eq!(literals, ["echo ${x}", " \"${1}", "\""]);
+    }
+
+    #[test]
+    fn refuses_places_where_no_quoting_is_safe() {
+        for text in [
+            "echo `cat {}`",
+            "cat <<E\n{}\nE",
+            "echo \\{}",
+            "echo \"\\{}\"",
+            "echo $'{}'",
+        ] {
+            assert!(
+                matches!(
+                    read(text.as_bytes()),
+                    Err(TemplateError::UnsafePlace { .. })
+                ),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_what_is_not_closed() {
+        for text in [
+            "echo 'a", "echo \"a", "echo $(a", "(a", "echo `a", "a \\", "echo ${a",
+        ] {
+            assert!(
+                matches!(read(text.as_bytes()), Err(TemplateError::Unclosed { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn finds_the_script_of_a_shell_command() {
+        let index = |words: &[&str]| {
+            script_word_of(&words.iter().map(|w| w.as_bytes()).collect::<Vec<_>>())
+        };
+        assert_eq!(index(&["sh", "-c", "echo"]), Some(2));
+        assert_eq!(index(&["/bin/bash", "-e", "-lc", "echo"]), Some(3));
+        assert_eq!(index(&["sh", "script", "-c"]), None);
+        assert_eq!(index(&["python3", "-c", "x"]), None);
+        assert_eq!(index(&["sh", "-c"]), None);
+    }
+}
