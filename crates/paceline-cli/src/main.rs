@@ -1,0 +1,43 @@
+//! The `paceline` program: flags in, progress and messages out, exit codes.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod exit;
+mod run;
+mod runs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    // Not a command for people: we start ourselves this way, to be survived by a moment.
+    if let [_, guardian, run] = arguments.as_slice()
+        && guardian == paceline_run::spawn::GUARDIAN_ARG
+    {
+        return paceline_run::spawn::guard(&run.to_string_lossy());
+    }
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and go to standard output.
+            let _ = error.print();
+            return if error.use_stderr() {
+                exit::USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(flags) => run::run(*flags, &arguments),
+        Command::Runs(flags) => runs::runs(flags),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

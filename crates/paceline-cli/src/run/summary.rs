@@ -1,0 +1,245 @@
+//! What the user is told at the end, as text and as JSON.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use paceline_control::Decision;
+use paceline_journal::RunId;
+use paceline_run::engine::{Ending, Outcome, StopCause};
+use paceline_run::input::display_joined;
+use serde::Serialize;
+
+use super::progress::{grouped, time};
+
+/// Failures that are listed; the rest is in the journal.
+pub(crate) const LISTED: usize = 10;
+
+/// A failure to list.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) input: String,
+    pub(crate) ending: Ending,
+    pub(crate) attempts: u32,
+    pub(crate) note: Option<String>,
+}
+
+impl Failed {
+    pub(crate) fn new(joined: &[u8], ending: Ending, attempts: u32, note: Option<&str>) -> Self {
+        const SHOWN: usize = 200;
+        let mut input = display_joined(&joined[..joined.len().min(4 * SHOWN)]);
+        if input.chars().count() > SHOWN {
+            input = input.chars().take(SHOWN).collect();
+            input.push('…');
+        }
+        Self {
+            input,
+            ending,
+            attempts,
+            note: note.map(str::to_owned),
+        }
+    }
+}
+
+/// All that is told.
+pub(crate) struct Summary<'a> {
+    pub(crate) run: Option<RunId>,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) decisions: &'a [Decision],
+    pub(crate) failed: &'a [Failed],
+    pub(crate) unrecorded: u64,
+}
+
+impl Summary<'_> {
+    /// For people.
+    pub(crate) fn print(&self) {
+        let status = &self.outcome.status;
+        let ended = status.done + status.failed;
+        let mut counts = format!("{} done", grouped(status.done));
+        if status.failed > 0 {
+            counts += &format!(", {} failed", grouped(status.failed));
+        }
+        if status.skipped > 0 {
+            counts += &format!(", {} skipped (done before)", grouped(status.skipped));
+        }
+        if status.retried > 0 {
+            counts += &format!(", {} retried", grouped(status.retried));
+        }
+        let seconds = self.outcome.wall.as_secs_f64();
+        let rate = if seconds > 0.0 {
+            ended as f64 / seconds
+        } else {
+            0.0
+        };
+        let plural = if ended == 1 { "" } else { "s" };
+        eprintln!(
+            "paceline: {} job{plural} in {}: {counts} | {rate:.1} jobs/s, {} CPU",
+            grouped(ended),
+            time(self.outcome.wall),
+            time(self.outcome.cpu),
+        );
+        let most = if self.outcome.max_limit > status.limit {
+            format!(" (at most {})", self.outcome.max_limit)
+        } else {
+            String::new()
+        };
+        match self.decisions.last() {
+            Some(last) => eprintln!("  level {}{most}: {}", status.limit, last.reason),
+            None => eprintln!("  level {}{most}", status.limit),
+        }
+        self.print_failures();
+        match self.outcome.stopped {
+            Some(StopCause::Signal(signal)) => {
+                eprintln!(
+                    "  stopped by {}{}",
+                    Ending::Signal(signal),
+                    self.resume_hint()
+                );
+            }
+            Some(StopCause::Halt(ending)) => {
+                eprintln!(
+                    "  halted by --halt after a job ended with {ending}{}",
+                    self.resume_hint()
+                );
+            }
+            _ => {}
+        }
+        if self.outcome.left_running > 0 {
+            eprintln!(
+                "  {} processes that jobs left in the background are still running",
+                self.outcome.left_running
+            );
+        }
+        if self.unrecorded > 0 {
+            eprintln!(
+                "  {} finished jobs are not in the journal: a resumed run would run them again",
+                grouped(self.unrecorded)
+            );
+        }
+    }
+
+    fn print_failures(&self) {
+        let failed = self.outcome.status.failed;
+        if failed == 0 {
+            return;
+        }
+        eprintln!("  failed:");
+        for failure in self.failed {
+            let tries = if failure.attempts > 1 {
+                format!(" (tried {} times)", failure.attempts)
+            } else {
+                String::new()
+            };
+            let note = failure
+                .note
+                .as_deref()
+                .map(|note| format!(": {}", display_joined(note.as_bytes())))
+                .unwrap_or_default();
+            eprintln!(
+                "    {:<12} {}{tries}{note}",
+                failure.ending.to_string(),
+                failure.input
+            );
+        }
+        let more = failed - (self.failed.len() as u64).min(failed);
+        match self.run {
+            Some(run) if more > 0 => {
+                eprintln!("    … and {} more: paceline runs show {run}", grouped(more))
+            }
+            Some(run) => eprintln!("  what they wrote: paceline runs show {run}"),
+            None if more > 0 => eprintln!("    … and {} more", grouped(more)),
+            None => {}
+        }
+    }
+
+    fn resume_hint(&self) -> &'static str {
+        if self.run.is_some() {
+            "; --resume goes on from here"
+        } else {
+            ""
+        }
+    }
+
+    /// For programs.
+    pub(crate) fn write_json(&self, path: &Path) -> io::Result<()> {
+        let status = &self.outcome.status;
+        let wall_s = self.outcome.wall.as_secs_f64();
+        let ended = status.done + status.failed;
+        let json = Json {
+            run: self.run.map(|run| run.0),
+            jobs: Jobs {
+                total: status
+                    .total
+                    .unwrap_or(ended + status.skipped + status.waiting),
+                done: status.done,
+                failed: status.failed,
+                skipped: status.skipped,
+                retried: status.retried,
+            },
+            wall_s,
+            cpu_s: self.outcome.cpu.as_secs_f64(),
+            jobs_per_s: if wall_s > 0.0 {
+                ended as f64 / wall_s
+            } else {
+                0.0
+            },
+            level: Levels {
+                r#final: status.limit,
+                max: self.outcome.max_limit,
+                decisions: self.decisions.iter().map(JsonDecision::from).collect(),
+            },
+            peak_rss_bytes: self.outcome.peak_rss_bytes,
+        };
+        let file = File::create(path)?;
+        serde_json::to_writer_pretty(&file, &json)?;
+        io::Write::write_all(&mut &file, b"\n")
+    }
+}
+
+#[derive(Serialize)]
+struct Json {
+    run: Option<i64>,
+    jobs: Jobs,
+    wall_s: f64,
+    cpu_s: f64,
+    jobs_per_s: f64,
+    level: Levels,
+    peak_rss_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Jobs {
+    total: u64,
+    done: u64,
+    failed: u64,
+    skipped: u64,
+    retried: u64,
+}
+
+#[derive(Serialize)]
+struct Levels {
+    r#final: usize,
+    max: usize,
+    decisions: Vec<JsonDecision>,
+}
+
+/// A decision about the level, as JSON.
+#[derive(Serialize)]
+pub(crate) struct JsonDecision {
+    t_s: f64,
+    was: usize,
+    limit: usize,
+    reason: String,
+}
+
+impl From<&Decision> for JsonDecision {
+    fn from(decision: &Decision) -> Self {
+        let t_s = (decision.at.as_secs_f64() * 1e6).round() / 1e6;
+        Self {
+            t_s,
+            was: decision.was,
+            limit: decision.limit,
+            reason: decision.reason.to_string(),
+        }
+    }
+}
