@@ -5,6 +5,7 @@ import datetime
 import os
 import platform
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -171,3 +172,14 @@ def ratio(value):
 def mib(size):
     """Bytes as text in MiB."""
     return f"{size / 2**20:.1f}"
+
+
+def forget_journal(scratch):
+    """Removes the journal that a run left in `scratch`, so that the next one starts cold."""
+    for name in os.listdir(scratch):
+        if name.startswith("journal.db"):
+            path = os.path.join(scratch, name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                os.remove(path)

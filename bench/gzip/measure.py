@@ -71,9 +71,7 @@ def once(argv, corpus, scratch):
     """Runs one way from a clean start: nothing compressed, nothing remembered."""
     for path in compressed(corpus):
         os.remove(path)
-    for name in os.listdir(scratch):
-        if name.startswith("journal.db"):
-            os.remove(os.path.join(scratch, name))
+    common.forget_journal(scratch)
     complaints = os.path.join(scratch, "stderr")
     find = ["find", corpus, "-type", "f", "!", "-name", "*.gz", "-print0"]
     with subprocess.Popen(find, stdout=subprocess.PIPE) as finder:

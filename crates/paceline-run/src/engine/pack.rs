@@ -9,6 +9,8 @@ use crate::template::Template;
 
 /// The kernel takes no longer single argument, whatever its limit on all of them.
 const ONE_ARGUMENT_BYTES: usize = 128 << 10;
+/// What xargs gives a job by default. More would save little and spread worse.
+const PACKED_BYTES: usize = 128 << 10;
 /// Kept free for what the kernel puts beside the arguments.
 const HEADROOM_BYTES: usize = 4096;
 
@@ -42,7 +44,7 @@ impl Packer {
         let limit = if template.uses_shell() {
             for_all.min(ONE_ARGUMENT_BYTES - 1)
         } else {
-            for_all
+            for_all.min(PACKED_BYTES)
         };
         Self {
             load: VecDeque::new(),

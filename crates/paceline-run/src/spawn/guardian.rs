@@ -22,7 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::MemfdFlags;
-use rustix::process::Signal;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::environment::RUN_VARIABLE;
 use super::tree::{Process, descendants_among, processes, signal_process};
@@ -96,9 +97,16 @@ impl Guardian {
             .write_all_at(&group.to_ne_bytes(), (slot * 4) as u64);
     }
 
-    /// Ends the guardian: what still runs was left running on purpose.
+    /// Ends the guardian and waits until it is gone: what still runs was left running on purpose.
     pub fn dismiss(self) {
-        let _ = rustix::io::write(&self.lifeline, &[GOOD_BYE]);
+        let said = rustix::io::write(&self.lifeline, &[GOOD_BYE]);
+        if let (Ok(1), Some(pid)) = (said, Pid::from_raw(self.pid)) {
+            // Left to others, it would be a zombie where init does not reap, as in many containers.
+            while matches!(
+                rustix::process::waitpid(Some(pid), WaitOptions::empty()),
+                Err(Errno::INTR)
+            ) {}
+        }
     }
 }
 
