@@ -81,6 +81,21 @@ pub(crate) struct RunFlags {
     #[arg(long, help_heading = "Inputs")]
     pub(crate) shuf: bool,
 
+    /// Cut standard input into blocks of whole lines, and give each to a job as its standard input
+    #[arg(long, help_heading = "Inputs", conflicts_with_all = ["null", "delimiter", "colsep", "xargs", "many", "link", "shuf", "dry_run"])]
+    pub(crate) pipe: bool,
+    /// With --pipe: about this much per job (1M, 64k); with -N, so many records instead
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size, help_heading = "Inputs")]
+    pub(crate) block: usize,
+    /// With --pipe: what ends a record
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "\\n",
+        help_heading = "Inputs"
+    )]
+    pub(crate) recend: String,
+
     /// Try a failing job up to N times in all, as GNU parallel does (0: until it succeeds)
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Jobs")]
     pub(crate) retries: u32,
@@ -205,4 +220,24 @@ fn halt(text: &str) -> Result<HaltFlag, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Bytes, as `64k`, `1M` or `2G` (powers of 1024).
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let unit: usize = match text[digits..].to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => 0,
+    };
+    text[..digits]
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("{text:?} is not a size such as 500000, 64k, 1M or 1G"))
 }

@@ -21,7 +21,7 @@ use paceline_control::{Bounds, Decision, Reason};
 use paceline_journal::SessionEnd;
 use paceline_run::engine::{self, JobOptions, Observer, Plan, RunError, RunEvent, StopCause};
 use paceline_run::input::{
-    AlreadyDone, Feed, InputError, InputOptions, Joined, NothingDone, Origin, Source,
+    AlreadyDone, BlockOptions, Feed, InputError, InputOptions, Joined, NothingDone, Origin, Source,
 };
 use paceline_run::output::{OutputMode, OutputOptions};
 use paceline_run::policy::Retry;
@@ -236,6 +236,7 @@ fn progress_mode(flags: &RunFlags) -> ProgressMode {
 
 fn template(command: CommandLine, flags: &RunFlags) -> Result<Template, Failure> {
     let insert = match (flags.max_replace_args, flags.xargs) {
+        _ if flags.pipe => Insert::Nothing,
         (Some(0), _) => Insert::Nothing,
         (_, true) => Insert::InputsWithContext,
         _ => Insert::Inputs,
@@ -304,6 +305,11 @@ fn inputs(mut sources: Vec<Source>, flags: &RunFlags) -> Result<InputOptions, Fa
                 )
             })?,
     };
+    let blocks = if flags.pipe {
+        Some(blocks(&all, flags)?)
+    } else {
+        None
+    };
     let packs = flags.xargs || flags.many;
     let per_item = flags
         .max_args
@@ -317,6 +323,36 @@ fn inputs(mut sources: Vec<Source>, flags: &RunFlags) -> Result<InputOptions, Fa
         per_item: per_item.unwrap_or(1) as usize,
         skip_empty: flags.no_run_if_empty,
         shuffle: flags.shuf,
+        blocks,
+    })
+}
+
+fn blocks(sources: &[Source], flags: &RunFlags) -> Result<BlockOptions, Failure> {
+    if sources.len() > 1 || matches!(sources[0].origin, Origin::Words(_)) {
+        return Err(Failure::usage(
+            "--pipe reads one stream, standard input or one -a FILE",
+            "leave out the other inputs",
+        ));
+    }
+    let record_end = unescaped(&flags.recend)
+        .filter(|end| !end.is_empty())
+        .ok_or_else(|| {
+            Failure::usage(
+                format!("--recend {:?} cannot be used", flags.recend),
+                "give one or more characters, or \\n, \\t, \\0, \\xHH",
+            )
+        })?;
+    let records = flags.max_args.or(flags.max_replace_args);
+    if records == Some(0) {
+        return Err(Failure::usage(
+            "-N 0 has no meaning with --pipe",
+            "give 1 or more records, or leave it out",
+        ));
+    }
+    Ok(BlockOptions {
+        bytes: flags.block,
+        records: records.map(|n| n as usize),
+        record_end,
     })
 }
 

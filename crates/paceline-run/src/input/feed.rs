@@ -8,8 +8,8 @@ use std::thread;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::reader::{AlreadyDone, Reader};
-use super::{InputError, InputOptions, Item};
+use super::reader::{AlreadyDone, BlockReader, Reader};
+use super::{Block, InputError, InputOptions, Item};
 
 /// How far the reader may run ahead of the jobs. Most lists fit whole, so that their length is
 /// known; the longest cost no more than this.
@@ -81,6 +81,8 @@ struct State {
 pub(super) struct Chunk {
     bytes: Vec<u8>,
     items: Vec<(u32, u64)>,
+    /// The block of the only item.
+    block: Option<Block>,
 }
 
 impl Chunk {
@@ -93,8 +95,18 @@ impl Chunk {
         self.cost() >= CHUNK_BYTES
     }
 
+    /// A chunk of one item that is a block.
+    pub(super) fn of_block(seq: u64, block: Block) -> Self {
+        let mut chunk = Self::default();
+        chunk.push(seq, &block.name);
+        chunk.block = Some(block);
+        chunk
+    }
+
     fn cost(&self) -> usize {
-        self.bytes.capacity() + self.items.capacity() * size_of::<(u32, u64)>()
+        self.block.as_ref().map_or(0, |block| block.length)
+            + self.bytes.capacity()
+            + self.items.capacity() * size_of::<(u32, u64)>()
     }
 
     fn get(&self, index: usize) -> Option<Item> {
@@ -105,6 +117,7 @@ impl Chunk {
         Some(Item {
             seq,
             joined: self.bytes[start as usize..end as usize].to_vec(),
+            block: self.block.clone(),
         })
     }
 }
@@ -112,7 +125,14 @@ impl Chunk {
 impl Feed {
     /// Opens all sources and starts reading. Errors that can be known now are returned now.
     pub fn open(options: &InputOptions, done: Box<dyn AlreadyDone>) -> Result<Self, InputError> {
-        let (reader, total) = Reader::open(options, done)?;
+        type Reading = Box<dyn FnOnce(&Inlet) -> Result<(), InputError> + Send>;
+        let (reading, total): (Reading, Option<u64>) = if let Some(blocks) = &options.blocks {
+            let reader = BlockReader::open(options, blocks.clone(), done)?;
+            (Box::new(|inlet| reader.run(inlet)), None)
+        } else {
+            let (reader, total) = Reader::open(options, done)?;
+            (Box::new(|inlet| reader.run(inlet)), total)
+        };
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| InputError::Thread(error.into()))?;
         let shared = Arc::new(Shared {
@@ -132,7 +152,7 @@ impl Feed {
             .name("inputs".to_owned())
             .stack_size(256 << 10)
             .spawn(move || {
-                let result = reader.run(&inlet);
+                let result = reading(&inlet);
                 inlet.end(result.err());
             })
             .map_err(InputError::Thread)?;

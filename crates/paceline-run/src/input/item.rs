@@ -1,15 +1,19 @@
 //! One job's worth of input.
 
+use super::Block;
+
 /// A list of arguments, and where it stood among the inputs.
 ///
 /// The arguments are kept in one piece, joined by NUL bytes, which no argument can contain. That is
 /// also the form in which the journal knows them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Item {
     /// The position, counted from 1 over all items, those left out by a resume included.
     pub seq: u64,
     /// The arguments, joined by NUL bytes.
     pub joined: Vec<u8>,
+    /// What the job reads as its standard input, if that is where its input goes.
+    pub block: Option<Block>,
 }
 
 impl Item {
@@ -66,6 +70,7 @@ mod tests {
         let item = |joined: &[u8]| Item {
             seq: 1,
             joined: joined.to_vec(),
+            block: None,
         };
         assert_eq!(item(b"").args(), [b""]);
         assert_eq!(item(b"a\0\0b").args(), [b"a".as_slice(), b"", b"b"]);

@@ -4,6 +4,7 @@
 //! packing, one argument per item). It runs ahead of the jobs by a bounded number of bytes, so that
 //! a million inputs never stand in memory at once.
 
+mod blocks;
 mod combine;
 mod feed;
 mod item;
@@ -13,6 +14,7 @@ mod source;
 
 use std::path::PathBuf;
 
+pub use blocks::{Block, BlockOptions};
 pub use feed::{Feed, Next, Progress};
 pub use item::{Item, display_joined};
 pub use reader::{AlreadyDone, NothingDone};
@@ -37,6 +39,8 @@ pub struct InputOptions {
     pub skip_empty: bool,
     /// Take the items in random order; holds them all in memory.
     pub shuffle: bool,
+    /// Cut the one source into blocks that jobs read, instead of into arguments.
+    pub blocks: Option<BlockOptions>,
 }
 
 impl Default for InputOptions {
@@ -49,6 +53,7 @@ impl Default for InputOptions {
             per_item: 1,
             skip_empty: false,
             shuffle: false,
+            blocks: None,
         }
     }
 }
@@ -79,6 +84,9 @@ pub enum InputError {
     /// What was done before cannot be looked up.
     #[error("cannot look up what was done before: {0}")]
     Journal(#[from] paceline_journal::JournalError),
+    /// A block cannot be kept.
+    #[error("cannot keep a block of input (is the temporary directory full?): {0}")]
+    Block(std::io::Error),
     /// The reader thread could not be started.
     #[error("cannot start the thread that reads inputs: {0}")]
     Thread(std::io::Error),
@@ -91,6 +99,7 @@ impl InputError {
             Self::File { .. } => "check the name and its permissions",
             Self::Stdin(_) => "check what is piped in",
             Self::Nul { .. } => "if the inputs are separated by NUL bytes (find -print0), add -0",
+            Self::Block(_) => "make room, or name another directory in TMPDIR",
             Self::Journal(_) => "run without --resume, or name another --journal",
             Self::Thread(_) => {
                 "the system has no room for another thread: raise the limit on processes"

@@ -1,10 +1,12 @@
 //! The thread that reads ahead.
 
+use std::io::Read;
 use std::mem;
 
 use paceline_journal::JournalError;
 use regex::bytes::Regex;
 
+use super::blocks::{BlockOptions, Blocks};
 use super::combine::Combinations;
 use super::feed::{Chunk, Inlet};
 use super::source::{OpenSource, Pulled};
@@ -30,6 +32,44 @@ impl AlreadyDone for NothingDone {
 impl AlreadyDone for paceline_journal::Finished {
     fn take(&mut self, joined: &[u8]) -> Result<bool, JournalError> {
         paceline_journal::Finished::take(self, joined)
+    }
+}
+
+/// Cuts the one source into blocks.
+pub(super) struct BlockReader {
+    blocks: Blocks<Box<dyn Read + Send>>,
+    done: Box<dyn AlreadyDone>,
+}
+
+impl BlockReader {
+    /// Opens the first source.
+    pub(super) fn open(
+        options: &InputOptions,
+        blocks: BlockOptions,
+        done: Box<dyn AlreadyDone>,
+    ) -> Result<Self, InputError> {
+        let stream: Box<dyn Read + Send> = match options.sources.first() {
+            Some(source) => OpenSource::open(&source.origin, &options.delimiter)?.into_stream(),
+            None => Box::new(std::io::empty()),
+        };
+        Ok(Self {
+            blocks: Blocks::new(stream, blocks),
+            done,
+        })
+    }
+
+    /// Reads to the end, into the feed. Stops early when nobody wants more.
+    pub(super) fn run(mut self, inlet: &Inlet) -> Result<(), InputError> {
+        let mut seq = 0;
+        while let Some(block) = self.blocks.take_next().map_err(InputError::Block)? {
+            seq += 1;
+            if self.done.take(&block.name)? {
+                inlet.skipped();
+            } else if !inlet.push(Chunk::of_block(seq, block)) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }
 

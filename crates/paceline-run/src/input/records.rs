@@ -60,6 +60,11 @@ impl<R: Read> Records<R> {
         Pulled::Record
     }
 
+    /// The stream, before anything was read.
+    pub(super) fn into_stream(self) -> R {
+        self.stream
+    }
+
     /// Reads on; may wait.
     pub(super) fn fill(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.at);

@@ -158,6 +158,14 @@ impl OpenSource {
         Ok(Pulled::Record)
     }
 
+    /// The stream itself, for whoever cuts it in his own way.
+    pub(super) fn into_stream(self) -> Box<dyn Read + Send> {
+        match self.stream {
+            Stream::Bytes(records) => records.into_stream(),
+            Stream::Words(_) => Box::new(io::empty()),
+        }
+    }
+
     /// Waits for more after [`Pulled::WouldWait`].
     pub(super) fn wait(&mut self) -> Result<(), InputError> {
         match &mut self.stream {

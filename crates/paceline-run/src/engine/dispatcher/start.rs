@@ -12,7 +12,7 @@ use crate::engine::attempt::{Attempt, Job};
 use crate::engine::event::{Ending, StopCause};
 use crate::engine::pack::arguments_limit_bytes;
 use crate::engine::stop::Phase;
-use crate::input::Next;
+use crate::input::{Block, Next};
 use crate::output::{Capture, OutputMode};
 use crate::spawn::{Spawn, find_program};
 use crate::template::JobContext;
@@ -95,7 +95,7 @@ impl Dispatcher<'_> {
             self.never_started(job, Ending::NotStarted, &error.to_string());
             return true;
         }
-        match self.spawn(job.item.seq, slot) {
+        match self.spawn(job.item.seq, slot, job.item.block.as_ref()) {
             Ok((pid, stdout, stderr)) => {
                 self.refused = 0;
                 self.attempts_started = self.attempts_started.wrapping_add(1);
@@ -155,6 +155,7 @@ impl Dispatcher<'_> {
         &mut self,
         seq: u64,
         slot: usize,
+        block: Option<&Block>,
     ) -> io::Result<(i32, Option<Capture>, Option<Capture>)> {
         let looked_up;
         let program = if let Some(program) = &self.program {
@@ -178,12 +179,16 @@ impl Dispatcher<'_> {
         } else {
             (None, None)
         };
+        if let Some(block) = block {
+            // An earlier attempt may have read it.
+            rustix::fs::seek(&block.file, rustix::fs::SeekFrom::Start(0))?;
+        }
         self.argv.pointers(&mut self.pointers);
         let request = Spawn {
             program,
             argv: &self.pointers,
             envp: self.environment.of_job(seq, slot),
-            stdin: self.null.as_fd(),
+            stdin: block.map_or(self.null.as_fd(), |block| block.file.as_fd()),
             stdout: stdout.as_ref().map(|(_, theirs)| theirs.as_fd()),
             stderr: stderr.as_ref().map(|(_, theirs)| theirs.as_fd()),
             directory: self.directory.as_deref(),
