@@ -76,9 +76,9 @@ impl Failure {
 
     /// Says it, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("paceline: {}", self.message);
+        tell!("paceline: {}", self.message);
         if let Some(hint) = &self.hint {
-            eprintln!("  hint: {hint}");
+            tell!("  hint: {hint}");
         }
         self.code.into()
     }

@@ -1,6 +1,9 @@
 //! The `paceline` program: flags in, progress and messages out, exit codes.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod message;
+
 mod cli;
 mod exit;
 mod run;

@@ -61,6 +61,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         return dry_run::dry_run(&template, feed, &jobs, level).map(ExitCode::from);
     }
 
+    survive_file_size_limit();
     let open_files = raise_open_files();
     let jobs = JobOptions { open_files, ..jobs };
     let controller = flags.level.controller(bounds, ProcessLimits::read());
@@ -214,7 +215,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         summary.print();
     }
     if failed_before > 0 && !flags.quiet {
-        eprintln!(
+        tell!(
             "  {} jobs failed before this session; --resume-failed runs them again",
             grouped(failed_before)
         );
@@ -224,6 +225,12 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     } else {
         code.into()
     })
+}
+
+/// Under `ulimit -f`, a write that would grow a file too far should fail, not kill us.
+fn survive_file_size_limit() {
+    let signal = rustix::process::Signal::XFSZ.as_raw();
+    let _ = signal_hook::flag::register(signal, Arc::default());
 }
 
 fn progress_mode(flags: &RunFlags) -> ProgressMode {

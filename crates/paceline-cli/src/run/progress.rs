@@ -91,15 +91,15 @@ impl Progress {
                 bar.set_message(line);
                 bar.tick();
             }
-            Shown::Plain => eprintln!("paceline: {:.0} s: {line}", at.as_secs_f64()),
+            Shown::Plain => tell!("paceline: {:.0} s: {line}", at.as_secs_f64()),
         }
     }
 
     /// Says something without disturbing the progress line.
     pub(crate) fn say(&self, message: &str) {
         match &self.shown {
-            Shown::Bar(bar) => bar.suspend(|| eprintln!("paceline: {message}")),
-            Shown::Nothing | Shown::Plain => eprintln!("paceline: {message}"),
+            Shown::Bar(bar) => bar.suspend(|| tell!("paceline: {message}")),
+            Shown::Nothing | Shown::Plain => tell!("paceline: {message}"),
         }
     }
 

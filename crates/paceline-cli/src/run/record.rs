@@ -188,7 +188,7 @@ fn wait_for_lock(journal: &Journal, run: RunId) -> Result<RunLock, Failure> {
                 }
                 if !told && start.elapsed() > TELL_AFTER {
                     told = true;
-                    eprintln!("paceline: waiting for the last jobs of the killed run {run} to go");
+                    tell!("paceline: waiting for the last jobs of the killed run {run} to go");
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }

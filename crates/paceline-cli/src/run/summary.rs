@@ -72,7 +72,7 @@ impl Summary<'_> {
             0.0
         };
         let plural = if ended == 1 { "" } else { "s" };
-        eprintln!(
+        tell!(
             "paceline: {} job{plural} in {}: {counts} | {rate:.1} jobs/s, {} CPU",
             grouped(ended),
             time(self.outcome.wall),
@@ -84,20 +84,23 @@ impl Summary<'_> {
             String::new()
         };
         match self.decisions.last() {
-            Some(last) => eprintln!("  level {}{most}: {}", status.limit, last.reason),
-            None => eprintln!("  level {}{most}", status.limit),
+            Some(last) => tell!("  level {}{most}: {}", status.limit, last.reason),
+            None => tell!(
+                "  level {}{most}: where it began; nothing called for another",
+                status.limit
+            ),
         }
         self.print_failures();
         match self.outcome.stopped {
             Some(StopCause::Signal(signal)) => {
-                eprintln!(
+                tell!(
                     "  stopped by {}{}",
                     Ending::Signal(signal),
                     self.resume_hint()
                 );
             }
             Some(StopCause::Halt(ending)) => {
-                eprintln!(
+                tell!(
                     "  halted by --halt after a job ended with {ending}{}",
                     self.resume_hint()
                 );
@@ -105,13 +108,13 @@ impl Summary<'_> {
             _ => {}
         }
         if self.outcome.left_running > 0 {
-            eprintln!(
+            tell!(
                 "  {} processes that jobs left in the background are still running",
                 self.outcome.left_running
             );
         }
         if self.unrecorded > 0 {
-            eprintln!(
+            tell!(
                 "  {} finished jobs are not in the journal: a resumed run would run them again",
                 grouped(self.unrecorded)
             );
@@ -123,7 +126,7 @@ impl Summary<'_> {
         if failed == 0 {
             return;
         }
-        eprintln!("  failed:");
+        tell!("  failed:");
         for failure in self.failed {
             let tries = if failure.attempts > 1 {
                 format!(" (tried {} times)", failure.attempts)
@@ -135,7 +138,7 @@ impl Summary<'_> {
                 .as_deref()
                 .map(|note| format!(": {}", display_joined(note.as_bytes())))
                 .unwrap_or_default();
-            eprintln!(
+            tell!(
                 "    {:<12} {}{tries}{note}",
                 failure.ending.to_string(),
                 failure.input
@@ -144,10 +147,10 @@ impl Summary<'_> {
         let more = failed - (self.failed.len() as u64).min(failed);
         match self.run {
             Some(run) if more > 0 => {
-                eprintln!("    … and {} more: paceline runs show {run}", grouped(more))
+                tell!("    … and {} more: paceline runs show {run}", grouped(more))
             }
-            Some(run) => eprintln!("  what they wrote: paceline runs show {run}"),
-            None if more > 0 => eprintln!("    … and {} more", grouped(more)),
+            Some(run) => tell!("  what they wrote: paceline runs show {run}"),
+            None if more > 0 => tell!("    … and {} more", grouped(more)),
             None => {}
         }
     }

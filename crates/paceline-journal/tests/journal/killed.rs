@@ -1,14 +1,17 @@
 //! `kill -9` at any moment: what was reported as committed is there, and nothing is there by half.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use paceline_journal::{
     Exit, IncludeFailed, JobRecord, JobState, Journal, JournalError, RunId, RunState,
 };
 
-use crate::support::{Scratch, assert_sound, at, child, child_path, end, new_run, session, start};
+use crate::support::{
+    Scratch, assert_sound, at, child, child_path, end, new_run, no_process_starts, session, spawn,
+    start,
+};
 
 const ROUNDS: u64 = 12;
 
@@ -41,10 +44,7 @@ fn telling(seq: u64) -> JobRecord {
 fn what_was_committed_stays_whole() {
     for round in 0..ROUNDS {
         let scratch = Scratch::new();
-        let mut child = child(&[], "killed::child_records_for_ever", &scratch.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawn_child(&scratch);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut committed = 0;
         let mut note = |line: String| {
@@ -78,7 +78,13 @@ fn what_was_committed_stays_whole() {
     }
 }
 
+fn spawn_child(scratch: &Scratch) -> Child {
+    let mut command = child(&[], "killed::child_records_for_ever", &scratch.path());
+    spawn(command.stdout(Stdio::piped()))
+}
+
 fn check(scratch: &Scratch, committed: u64) {
+    let _quiet = no_process_starts();
     let journal = scratch.open();
     let run = RunId(1);
     let mut rows = 0;
@@ -128,15 +134,13 @@ fn child_records_for_ever() {
 #[test]
 fn the_lock_dies_with_the_process() {
     let scratch = Scratch::new();
-    let mut child = child(&[], "killed::child_records_for_ever", &scratch.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_child(&scratch);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines
         .find(|line| line.as_ref().unwrap().starts_with("committed"))
         .unwrap()
         .unwrap();
+    let _quiet = no_process_starts();
     let journal = scratch.open();
     let run = journal.latest_run().unwrap().unwrap().id;
     let pid = Some(child.id());

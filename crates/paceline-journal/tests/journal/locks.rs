@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 
 use paceline_journal::{JournalError, RunState};
 
-use crate::support::{Scratch, assert_fine, end, new_run, start};
+use crate::support::{Scratch, assert_fine, end, new_run, no_process_starts, start};
 
 #[test]
 fn a_run_is_running_until_the_last_holder_of_its_lock_is_gone() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let (run, lock, writer) = start(&journal, &new_run());
@@ -30,6 +31,7 @@ fn a_run_is_running_until_the_last_holder_of_its_lock_is_gone() {
 
 #[test]
 fn a_run_whose_session_has_not_begun_is_running_all_the_same() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let (run, lock) = journal.start_run(&new_run()).unwrap();
@@ -44,6 +46,7 @@ fn a_run_whose_session_has_not_begun_is_running_all_the_same() {
 
 #[test]
 fn waiting_for_a_lock_ends_when_it_is_given_free() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let (run, lock, writer) = start(&journal, &new_run());
@@ -59,6 +62,7 @@ fn waiting_for_a_lock_ends_when_it_is_given_free() {
 
 #[test]
 fn a_lock_file_left_from_a_deleted_journal_does_no_harm() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let (first, _lock, _writer) = start(&journal, &new_run());

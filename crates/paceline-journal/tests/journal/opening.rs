@@ -5,10 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use paceline_journal::{Journal, JournalError};
 
-use crate::support::{Scratch, child, child_path, new_run};
+use crate::support::{Scratch, child, child_path, new_run, try_spawn};
 
 fn error(path: &Path) -> JournalError {
     Journal::open(path).unwrap_err()
@@ -172,8 +173,9 @@ fn a_read_only_file_or_directory_is_told_as_such() {
         command.uid(65534).gid(65534);
     }
     set(scratch.directory(), 0o555);
-    match command.output() {
-        Ok(output) => {
+    match try_spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())) {
+        Ok(child) => {
+            let output = child.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success(), "{said}{output:?}");
         }

@@ -7,7 +7,9 @@ use paceline_journal::{
     IncludeFailed, Journal, NewRun, NewSession, PruneLimits, Pruned, RunId, SessionEnd,
 };
 
-use crate::support::{Scratch, assert_fine, assert_sound, at, done, end, failed, new_run};
+use crate::support::{
+    Scratch, assert_fine, assert_sound, at, done, end, failed, new_run, no_process_starts,
+};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -67,6 +69,7 @@ fn by_default_90_days_and_a_gibibyte_stay() {
 
 #[test]
 fn runs_older_than_the_limit_go_with_all_they_had() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let days = [0, 9, 10, 11, 20];
@@ -94,6 +97,7 @@ fn runs_older_than_the_limit_go_with_all_they_had() {
 
 #[test]
 fn a_resumed_run_is_as_young_as_its_last_session() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let old = run_on(&journal, 0, 1);
@@ -115,6 +119,7 @@ fn a_resumed_run_is_as_young_as_its_last_session() {
 
 #[test]
 fn the_oldest_go_until_the_rest_is_small_enough() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let all: Vec<RunId> = (0..4).map(|day| run_on(&journal, day, 15_000)).collect();
@@ -141,6 +146,7 @@ fn the_oldest_go_until_the_rest_is_small_enough() {
 
 #[test]
 fn runs_in_work_stay_however_old_and_large() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let all: Vec<RunId> = (0..3).map(|day| run_on(&journal, day, 10)).collect();
@@ -159,6 +165,7 @@ fn runs_in_work_stay_however_old_and_large() {
 
 #[test]
 fn pruning_that_was_interrupted_is_finished_by_the_next() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let run = run_on(&journal, 0, 100);
@@ -180,6 +187,7 @@ fn pruning_that_was_interrupted_is_finished_by_the_next() {
 
 #[test]
 fn only_one_process_prunes_at_a_time() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     run_on(&journal, 0, 1);

@@ -11,7 +11,8 @@ use paceline_journal::{
 };
 
 use crate::support::{
-    Scratch, assert_fine, at, done, end, failed, new_run, new_session, session, start,
+    Scratch, assert_fine, at, done, end, failed, new_run, new_session, no_process_starts, session,
+    start,
 };
 
 #[test]
@@ -250,6 +251,7 @@ fn the_level_is_remembered_by_template_and_host() {
 
 #[test]
 fn a_dropped_writer_still_records_its_jobs() {
+    let _quiet = no_process_starts();
     let scratch = Scratch::new();
     let journal = scratch.open();
     let (run, lock, writer) = start(&journal, &new_run());

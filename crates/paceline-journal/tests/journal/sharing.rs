@@ -8,7 +8,7 @@ use paceline_journal::{Journal, RunState};
 
 use crate::support::{
     Scratch, args_of, assert_fine, assert_sound, child, child_path, done, end, failed, new_run,
-    start,
+    spawn, start,
 };
 
 const JOBS: u64 = 3_000;
@@ -49,10 +49,8 @@ fn processes_write_at_once() {
     // None of them has made the file: they race for that, too.
     let children: Vec<_> = (0..4)
         .map(|_| {
-            child(&[], "sharing::child_writes", &scratch.path())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
+            let mut command = child(&[], "sharing::child_writes", &scratch.path());
+            spawn(command.stdout(Stdio::null()))
         })
         .collect();
     for mut child in children {

@@ -1,7 +1,8 @@
 //! What the tests have in common: scratch journals, records, and children that run one test.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime};
 
 use paceline_journal::{
@@ -12,6 +13,9 @@ use tempfile::TempDir;
 
 /// Tells a child which journal it works on.
 const CHILD: &str = "PACELINE_JOURNAL_TEST_CHILD";
+
+/// Written while a process is started, read while no process may be.
+static STARTING: RwLock<()> = RwLock::new(());
 
 /// A directory for one journal.
 pub(crate) struct Scratch {
@@ -178,6 +182,24 @@ pub(crate) fn child(wrapper: &[&str], test: &str, path: &Path) -> Command {
     let mut command = Command::new(&arguments[0]);
     command.args(&arguments[1..]).env(CHILD, path);
     command
+}
+
+/// Starts a process.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    try_spawn(command).unwrap()
+}
+
+pub(crate) fn try_spawn(command: &mut Command) -> std::io::Result<Child> {
+    let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Keeps other tests from starting processes.
+///
+/// For tests of which locks are free: between fork and exec, a process that another test starts
+/// has the descriptors of this one, and so keeps its locks for a moment longer.
+pub(crate) fn no_process_starts() -> RwLockReadGuard<'static, ()> {
+    STARTING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// In a child: the journal that it works on. Nothing if this is no child, as when someone runs

@@ -4,14 +4,16 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use paceline_journal::{Journal, JournalError, RunState, Writer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{Scratch, args_of, child, child_path, done, end, new_run, start};
+use crate::support::{
+    Scratch, args_of, child, child_path, done, end, new_run, spawn, start, try_spawn,
+};
 
 /// Waits for what the writer's thread will do in any case.
 fn until(condition: impl Fn() -> bool) {
@@ -35,10 +37,15 @@ fn limit_files(bytes: Option<u64>) {
     setrlimit(Resource::Fsize, Rlimit { current, maximum }).unwrap();
 }
 
+fn output_of(command: &mut Command) -> Output {
+    let child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    child.wait_with_output().unwrap()
+}
+
 fn run_child(test: &str) {
     let scratch = Scratch::new();
     let mut command = child(&WITH_FILE_SIZE_ERRORS, test, &scratch.path());
-    let output = command.output().unwrap();
+    let output = output_of(&mut command);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{output:?}");
 }
@@ -113,11 +120,12 @@ fn a_full_disk_is_told_and_overcome() {
     let scratch = Scratch::new();
     let directory = scratch.directory().to_str().unwrap();
     let namespace = ["unshare", "--mount", "--map-root-user"];
-    let may = Command::new(namespace[0])
+    let mut attempt = Command::new(namespace[0]);
+    attempt
         .args(&namespace[1..])
         .args(["sh", "-c", ON_A_SMALL_DISK, "sh", directory, "true"])
-        .stderr(Stdio::null())
-        .status();
+        .stderr(Stdio::null());
+    let may = try_spawn(&mut attempt).and_then(|mut child| child.wait());
     if !may.is_ok_and(|status| status.success()) {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -128,7 +136,7 @@ fn a_full_disk_is_told_and_overcome() {
     ]
     .concat();
     let mut command = child(&wrapper, "trouble::child_fills_the_disk", &scratch.path());
-    let output = command.output().unwrap();
+    let output = output_of(&mut command);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{output:?}");
 }

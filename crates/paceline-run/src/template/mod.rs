@@ -10,6 +10,7 @@ mod quote;
 mod render;
 mod script;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 pub use argv::Argv;
@@ -189,14 +190,14 @@ impl Template {
         })
     }
 
-    /// The program, if it is spawned without a shell and no input is part of its name.
+    /// The program to start, if no input is part of its name: the shell, for those that need one.
     pub fn fixed_program(&self) -> Option<&[u8]> {
         match &self.form {
             Form::Direct(words) => match words.first()?.pieces.as_slice() {
                 [Piece::Literal(program)] => Some(program),
                 _ => None,
             },
-            Form::Shell { .. } => None,
+            Form::Shell { shell, .. } => Some(shell.as_os_str().as_bytes()),
         }
     }
 

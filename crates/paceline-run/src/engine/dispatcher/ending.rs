@@ -48,7 +48,8 @@ impl Dispatcher<'_> {
             let unknown = self.time_limit.now().is_none();
             self.time_limit.succeeded(wall);
             if unknown && self.time_limit.moves() {
-                self.limit_running_attempts();
+                // The median has just become known: those that run have a limit now.
+                self.next_limit = Some(now);
             }
         }
         let attempt_report = control::Attempt {
@@ -101,28 +102,6 @@ impl Dispatcher<'_> {
         } else {
             self.attempt_is_over(place);
         }
-    }
-
-    /// The median has just become known: those that run have a limit now.
-    pub(super) fn limit_running_attempts(&mut self) {
-        let Some(limit) = self.time_limit.now() else {
-            return;
-        };
-        let due: Vec<(Duration, Due)> = self
-            .in_flight
-            .iter_running()
-            .map(|(place, attempt)| {
-                (
-                    attempt.started + limit,
-                    Due::TimeLimit {
-                        place,
-                        attempt: attempt.number,
-                    },
-                )
-            })
-            .collect();
-        due.into_iter()
-            .for_each(|(at, due)| self.timers.set(at, due));
     }
 
     /// Its process is gone, and so are its streams or our patience with them.

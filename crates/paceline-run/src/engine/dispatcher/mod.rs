@@ -49,6 +49,8 @@ const ORDER_JOBS: usize = 65_536;
 const ORDER_BYTES: usize = 2 << 20;
 /// How many of them may hold a file of their own.
 const ORDER_FILES: usize = 256;
+/// Jobs that may rest before another attempt while new ones are still begun.
+const RESTING_JOBS: usize = 8192;
 /// Between two tries when the system refuses to make a process and no job of ours is left to end.
 const REFUSED_REST: Duration = Duration::from_millis(100);
 /// Then the job is given up.
@@ -61,8 +63,6 @@ const CLEAN_UP: Duration = Duration::from_secs(10);
 enum Due {
     /// The attempt's streams are worth watching.
     Listen { place: usize, attempt: u32 },
-    /// The attempt's time limit passes.
-    TimeLimit { place: usize, attempt: u32 },
     /// The attempt was asked to end and has not.
     Kill { place: usize, attempt: u32 },
     /// Nobody listens any longer to streams that others hold open.
@@ -120,6 +120,8 @@ pub(super) struct Dispatcher<'a> {
     next_start: Duration,
     next_tick: Duration,
     next_beat: Duration,
+    /// When an attempt may reach its time limit next.
+    next_limit: Option<Duration>,
     refused: u32,
     journal_trouble_told: bool,
     input_error: Option<RunError>,
@@ -217,6 +219,7 @@ impl<'a> Dispatcher<'a> {
             next_start: Duration::ZERO,
             next_tick: Duration::ZERO,
             next_beat: Duration::ZERO,
+            next_limit: None,
             refused: 0,
             journal_trouble_told: false,
             input_error: None,

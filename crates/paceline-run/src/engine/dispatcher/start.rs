@@ -7,7 +7,10 @@ use std::time::SystemTime;
 use paceline_control::Event;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{Dispatcher, Due, LISTEN_AFTER, ORDER_FILES, ORDER_JOBS, REFUSED_REST, REFUSED_TRIES};
+use super::{
+    Dispatcher, Due, LISTEN_AFTER, ORDER_FILES, ORDER_JOBS, REFUSED_REST, REFUSED_TRIES,
+    RESTING_JOBS,
+};
 use crate::engine::attempt::{Attempt, Job};
 use crate::engine::event::{Ending, StopCause};
 use crate::engine::pack::arguments_limit_bytes;
@@ -43,6 +46,10 @@ impl Dispatcher<'_> {
     pub(super) fn next_job(&mut self) -> Option<Job> {
         if let Some(job) = self.again.pop_front() {
             return Some(job);
+        }
+        // Jobs that rest are held in memory: no more of them than that.
+        if self.resting.len() >= RESTING_JOBS {
+            return None;
         }
         // The reorder window of -k is full: only the jobs that it waits for may go on.
         if self.inputs_ended || self.order.len() >= ORDER_JOBS || self.order_files >= ORDER_FILES {
@@ -130,13 +137,8 @@ impl Dispatcher<'_> {
                     );
                 }
                 if let Some(limit) = self.time_limit.now() {
-                    self.timers.set(
-                        now + limit,
-                        Due::TimeLimit {
-                            place,
-                            attempt: number,
-                        },
-                    );
+                    let ends = now + limit;
+                    self.next_limit = Some(self.next_limit.map_or(ends, |next| next.min(ends)));
                 }
                 self.tell_controller(Event::Started {
                     job: u64::from(number),

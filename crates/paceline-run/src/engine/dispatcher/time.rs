@@ -18,7 +18,6 @@ impl Dispatcher<'_> {
                         self.listen(place);
                     }
                 }
-                Due::TimeLimit { place, attempt } => self.on_time_limit(place, attempt, now),
                 Due::Kill { place, attempt } => {
                     if let Some(attempt) = self
                         .in_flight
@@ -35,6 +34,9 @@ impl Dispatcher<'_> {
                 }
                 Due::Retry { job } => self.again.extend(self.resting.remove(&job)),
             }
+        }
+        if self.next_limit.is_some_and(|at| now >= at) {
+            self.enforce_time_limit(now);
         }
         let moved = self.stop.tick(now);
         self.stop_moved(moved);
@@ -66,38 +68,36 @@ impl Dispatcher<'_> {
         }
     }
 
-    pub(super) fn on_time_limit(&mut self, place: usize, number: u32, now: Duration) {
-        let Some(attempt) = self
-            .in_flight
-            .get_if(place, number)
-            .filter(|a| a.ended.is_none())
-        else {
-            return;
-        };
+    /// Ends the attempts that have taken too long. One look at those in flight, when the first of
+    /// them may be due, instead of a timer for each job that would outlive most of them.
+    fn enforce_time_limit(&mut self, now: Duration) {
+        self.next_limit = None;
         let Some(limit) = self.time_limit.now() else {
             return;
         };
-        let ends = attempt.started + limit;
-        if now < ends {
-            // The median has moved.
-            self.timers.set(
-                ends,
-                Due::TimeLimit {
-                    place,
-                    attempt: number,
-                },
-            );
-            return;
+        let mut late = Vec::new();
+        for (place, attempt) in self.in_flight.iter_running().filter(|(_, a)| !a.timed_out) {
+            let ends = attempt.started + limit;
+            if ends <= now {
+                late.push(place);
+            } else {
+                self.next_limit = Some(self.next_limit.map_or(ends, |next| next.min(ends)));
+            }
         }
-        attempt.timed_out = true;
-        signal_tree(attempt.pid, Signal::TERM);
-        self.timers.set(
-            now + self.options.grace,
-            Due::Kill {
-                place,
-                attempt: number,
-            },
-        );
+        for place in late {
+            if let Some(attempt) = self.in_flight.get_mut(place) {
+                attempt.timed_out = true;
+                let number = attempt.number;
+                signal_tree(attempt.pid, Signal::TERM);
+                self.timers.set(
+                    now + self.options.grace,
+                    Due::Kill {
+                        place,
+                        attempt: number,
+                    },
+                );
+            }
+        }
     }
 
     pub(super) fn time_until_next(&self, now: Duration) -> Option<Duration> {
@@ -107,6 +107,7 @@ impl Dispatcher<'_> {
                 next = Some(next.map_or(at, |next| next.min(at)));
             }
         };
+        sooner(self.next_limit);
         sooner(self.stop.kill_at());
         sooner(self.lookout.as_ref().map(|_| self.next_tick));
         sooner(self.observer.beat_every().map(|_| self.next_beat));
