@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use paceline_journal::{
-    Exit, JobRow, JobState, Journal, JournalError, RunId, RunOverview, RunState,
+    Exit, JobRow, JobState, Journal, JournalError, RunId, RunOverview, RunState, RunStats,
+    default_path,
 };
 use paceline_run::engine::Ending;
 use paceline_run::input::display_joined;
@@ -47,6 +48,15 @@ enum Action {
 
 /// Lists or shows runs.
 pub(crate) fn runs(flags: RunsFlags) -> Result<ExitCode, Failure> {
+    let named = flags.journal.is_some()
+        || std::env::var_os("PACELINE_JOURNAL").is_some_and(|name| !name.is_empty());
+    if !named
+        && flags.action.is_none()
+        && default_path(|name| std::env::var_os(name)).is_some_and(|path| !path.exists())
+    {
+        println_or_ignore(if flags.json { "[]" } else { "no runs yet" });
+        return Ok(ExitCode::SUCCESS);
+    }
     let journal = open_journal(flags.journal.as_deref(), true)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let printed = match &flags.action {
@@ -73,6 +83,10 @@ pub(crate) fn runs(flags: RunsFlags) -> Result<ExitCode, Failure> {
             "paceline runs lists what there is; last is the newest",
         )),
     }
+}
+
+fn println_or_ignore(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 enum Trouble {
@@ -151,17 +165,7 @@ fn show(
     let stats = journal.stats(id)?;
     let failed = journal.failures(id, failures)?;
     if json {
-        let mut jobs = Vec::new();
-        journal.jobs(id, |row| jobs.push(JsonJob::from(&row)))?;
-        let shown = JsonShown {
-            run: JsonRun::from(&overview),
-            cpu_s: (stats.user + stats.system).as_secs_f64(),
-            peak_rss_bytes: stats.peak_rss_bytes,
-            bytes_out: stats.bytes_out,
-            failures: failed.iter().map(JsonJob::from).collect(),
-            jobs,
-        };
-        return print_json(&shown, out);
+        return show_json(journal, &overview, &stats, &failed, out);
     }
     let run = &overview.run;
     writeln!(out, "run {id}: {}", display_joined(run.template.as_bytes()))?;
@@ -232,6 +236,40 @@ fn show(
             stats.failed
         )?;
     }
+    Ok(())
+}
+
+/// A run may have millions of records: they are written as they are read.
+fn show_json(
+    journal: &Journal,
+    overview: &RunOverview,
+    stats: &RunStats,
+    failed: &[JobRow],
+    out: &mut dyn Write,
+) -> Result<(), Trouble> {
+    let shown = JsonShown {
+        run: JsonRun::from(overview),
+        cpu_s: (stats.user + stats.system).as_secs_f64(),
+        peak_rss_bytes: stats.peak_rss_bytes,
+        bytes_out: stats.bytes_out,
+        failures: failed.iter().map(JsonJob::from).collect(),
+    };
+    let head =
+        serde_json::to_string_pretty(&shown).map_err(|error| Trouble::Output(error.into()))?;
+    let open = head.trim_end().trim_end_matches('}').trim_end();
+    write!(out, "{open},\n  \"records\": [")?;
+    let mut written = Ok(());
+    let mut separator = "\n    ";
+    journal.jobs(overview.run.id, |row| {
+        if written.is_ok() {
+            written = write!(out, "{separator}").and_then(|()| {
+                serde_json::to_writer(&mut *out, &JsonJob::from(&row)).map_err(io::Error::from)
+            });
+            separator = ",\n    ";
+        }
+    })?;
+    written?;
+    writeln!(out, "\n  ]\n}}")?;
     Ok(())
 }
 
@@ -342,9 +380,6 @@ struct JsonShown {
     peak_rss_bytes: u64,
     bytes_out: u64,
     failures: Vec<JsonJob>,
-    /// Named apart from the counts in `jobs`.
-    #[serde(rename = "records")]
-    jobs: Vec<JsonJob>,
 }
 
 #[derive(Serialize)]

@@ -10,9 +10,10 @@ mod summary;
 mod words;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,7 +22,8 @@ use paceline_control::{Bounds, Decision, Reason};
 use paceline_journal::SessionEnd;
 use paceline_run::engine::{self, JobOptions, Observer, Plan, RunError, RunEvent, StopCause};
 use paceline_run::input::{
-    AlreadyDone, BlockOptions, Feed, InputError, InputOptions, Joined, NothingDone, Origin, Source,
+    AlreadyDone, BlockOptions, InputError, InputOptions, Joined, NothingDone, OpenInputs, Origin,
+    Source,
 };
 use paceline_run::output::{OutputMode, OutputOptions};
 use paceline_run::policy::Retry;
@@ -52,8 +54,13 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     check_program(&template, &jobs)?;
     let bounds = bounds(&flags)?;
 
+    // All that can be wrong is found before a run is begun.
+    let inputs_name_terminal = reads_terminal(&inputs);
+    let inputs = OpenInputs::open(&inputs).map_err(|error| input_failure(&error))?;
     if flags.dry_run {
-        let feed = open_feed(&inputs, Box::new(NothingDone))?;
+        let feed = inputs
+            .start(Box::new(NothingDone))
+            .map_err(|error| input_failure(&error))?;
         let level = flags
             .level
             .controller(bounds, ProcessLimits::read())
@@ -69,7 +76,17 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         .nodename()
         .to_string_lossy()
         .into_owned();
-    // Everything that can be wrong with the inputs is found before a run is begun in their name.
+    let joblog = open_joblog(&flags, &host, &template)?;
+    let summary_file = match &flags.summary {
+        None => None,
+        Some(path) => {
+            Some(File::create(path).map_err(|error| cannot_write("the summary", path, &error))?)
+        }
+    };
+    if let Some(below) = &flags.results {
+        std::fs::create_dir_all(below)
+            .map_err(|error| cannot_write("the results", below, &error))?;
+    }
     let mut identity = template.identity();
     if jobs.pack {
         identity.extend_from_slice(b"packed");
@@ -107,33 +124,17 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     if (flags.resume || flags.resume_failed) && !resumed && !flags.quiet {
         progress.say("nothing to resume: this command has no earlier run in this directory; starting a new one");
     }
-    let feed = open_feed(&inputs, done)?;
-    let joblog = match &flags.joblog {
-        None => None,
-        Some(path) => Some(Joblog::open(path, resumed, host, template.clone()).map_err(
-            |error| {
-                Failure::usage(
-                    format!("cannot write the job log {}: {error}", path.display()),
-                    "check the directory and its permissions",
-                )
-            },
-        )?),
-    };
-    if let Some(below) = &flags.results {
-        std::fs::create_dir_all(below).map_err(|error| {
-            Failure::usage(
-                format!("cannot make the directory {}: {error}", below.display()),
-                "check the name and its permissions",
-            )
-        })?;
-    }
+    let feed = inputs.start(done).map_err(|error| input_failure(&error))?;
     let guardian = Guardian::start(lock.as_ref().map(AsFd::as_fd)).map_err(|error| {
         Failure::new(
             BROKEN,
             format!("cannot start the guardian process: {error}"),
         )
     })?;
-    tell_of_terminal_input(&inputs, &progress);
+    if inputs_name_terminal {
+        // Somebody who forgot the inputs would wait for ever.
+        progress.say("reading inputs from the terminal, one per line; Ctrl-D ends them");
+    }
 
     let mut watch = Watch {
         progress,
@@ -190,7 +191,10 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
             skipped: status.skipped,
         })
     });
-    drop(lock);
+    if let Some(lock) = lock {
+        // The guardian, which shared it, has gone.
+        lock.remove();
+    }
     let outcome = result.map_err(|error| run_failure(&error))?;
     if outcome.stopped == Some(StopCause::ReaderGone) {
         return Ok(READER_GONE.into());
@@ -203,8 +207,8 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         failed: &watch.failed,
         unrecorded: report.map_or(0, |report| report.unrecorded),
     };
-    if let Some(path) = &flags.summary {
-        summary.write_json(path).map_err(|error| {
+    if let (Some(file), Some(path)) = (summary_file, &flags.summary) {
+        summary.write_json(file).map_err(|error| {
             Failure::new(
                 BROKEN,
                 format!("cannot write the summary {}: {error}", path.display()),
@@ -482,10 +486,6 @@ fn check_program(template: &Template, jobs: &JobOptions) -> Result<(), Failure> 
         })
 }
 
-fn open_feed(inputs: &InputOptions, done: Box<dyn AlreadyDone>) -> Result<Feed, Failure> {
-    Feed::open(inputs, done).map_err(|error| input_failure(&error))
-}
-
 fn input_failure(error: &InputError) -> Failure {
     Failure {
         code: USAGE,
@@ -501,17 +501,34 @@ fn run_failure(error: &RunError) -> Failure {
     }
 }
 
-/// Somebody who forgot the inputs would wait for ever.
-fn tell_of_terminal_input(inputs: &InputOptions, progress: &Progress) {
+fn reads_terminal(inputs: &InputOptions) -> bool {
     use std::io::IsTerminal as _;
-    if inputs
+    inputs
         .sources
         .iter()
         .any(|source| source.origin == Origin::Stdin)
         && std::io::stdin().is_terminal()
-    {
-        progress.say("reading inputs from the terminal, one per line; Ctrl-D ends them");
-    }
+}
+
+fn open_joblog(
+    flags: &RunFlags,
+    host: &str,
+    template: &Template,
+) -> Result<Option<Joblog>, Failure> {
+    let Some(path) = &flags.joblog else {
+        return Ok(None);
+    };
+    let add = flags.resume || flags.resume_failed;
+    Joblog::open(path, add, host.to_owned(), template.clone())
+        .map(Some)
+        .map_err(|error| cannot_write("the job log", path, &error))
+}
+
+fn cannot_write(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(
+        format!("cannot write {what} {}: {error}", path.display()),
+        "check the directory and its permissions",
+    )
 }
 
 fn exit_code(result: &Result<engine::Outcome, RunError>) -> Code {

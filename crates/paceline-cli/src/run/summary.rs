@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use paceline_control::Decision;
 use paceline_journal::RunId;
@@ -164,7 +163,7 @@ impl Summary<'_> {
     }
 
     /// For programs.
-    pub(crate) fn write_json(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn write_json(&self, mut file: File) -> io::Result<()> {
         let status = &self.outcome.status;
         let wall_s = self.outcome.wall.as_secs_f64();
         let ended = status.done + status.failed;
@@ -193,9 +192,8 @@ impl Summary<'_> {
             },
             peak_rss_bytes: self.outcome.peak_rss_bytes,
         };
-        let file = File::create(path)?;
         serde_json::to_writer_pretty(&file, &json)?;
-        io::Write::write_all(&mut &file, b"\n")
+        io::Write::write_all(&mut file, b"\n")
     }
 }
 

@@ -122,17 +122,36 @@ impl Chunk {
     }
 }
 
-impl Feed {
-    /// Opens all sources and starts reading. Errors that can be known now are returned now.
-    pub fn open(options: &InputOptions, done: Box<dyn AlreadyDone>) -> Result<Self, InputError> {
-        type Reading = Box<dyn FnOnce(&Inlet) -> Result<(), InputError> + Send>;
+type Reading = Box<dyn FnOnce(&Inlet, Box<dyn AlreadyDone>) -> Result<(), InputError> + Send>;
+
+/// Inputs whose sources are open and, as far as that goes without waiting, looked through.
+pub struct OpenInputs {
+    reading: Reading,
+    total: Option<u64>,
+}
+
+impl OpenInputs {
+    /// Opens all sources. What can be wrong with them is found now, as far as it can be.
+    pub fn open(options: &InputOptions) -> Result<Self, InputError> {
         let (reading, total): (Reading, Option<u64>) = if let Some(blocks) = &options.blocks {
-            let reader = BlockReader::open(options, blocks.clone(), done)?;
-            (Box::new(|inlet| reader.run(inlet)), None)
+            let reader = BlockReader::open(options, blocks.clone())?;
+            (Box::new(|inlet, done| reader.run(inlet, done)), None)
         } else {
-            let (reader, total) = Reader::open(options, done)?;
-            (Box::new(|inlet| reader.run(inlet)), total)
+            let (reader, total) = Reader::open(options)?;
+            (Box::new(|inlet, done| reader.run(inlet, done)), total)
         };
+        Ok(Self { reading, total })
+    }
+
+    /// Starts reading; what is `done` is left out.
+    pub fn start(self, done: Box<dyn AlreadyDone>) -> Result<Feed, InputError> {
+        Feed::start(self, done)
+    }
+}
+
+impl Feed {
+    fn start(inputs: OpenInputs, done: Box<dyn AlreadyDone>) -> Result<Self, InputError> {
+        let OpenInputs { reading, total } = inputs;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| InputError::Thread(error.into()))?;
         let shared = Arc::new(Shared {
@@ -152,7 +171,7 @@ impl Feed {
             .name("inputs".to_owned())
             .stack_size(256 << 10)
             .spawn(move || {
-                let result = reading(&inlet);
+                let result = reading(&inlet, done);
                 inlet.end(result.err());
             })
             .map_err(InputError::Thread)?;
@@ -303,7 +322,9 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, poll};
 
     fn all(options: &InputOptions) -> Vec<(u64, Vec<u8>)> {
-        let mut feed = Feed::open(options, Box::new(NothingDone)).expect("opens");
+        let mut feed = OpenInputs::open(options)
+            .and_then(|inputs| inputs.start(Box::new(NothingDone)))
+            .expect("opens");
         let mut items = Vec::new();
         loop {
             match feed.take_next() {

@@ -38,32 +38,30 @@ impl AlreadyDone for paceline_journal::Finished {
 /// Cuts the one source into blocks.
 pub(super) struct BlockReader {
     blocks: Blocks<Box<dyn Read + Send>>,
-    done: Box<dyn AlreadyDone>,
 }
 
 impl BlockReader {
     /// Opens the first source.
-    pub(super) fn open(
-        options: &InputOptions,
-        blocks: BlockOptions,
-        done: Box<dyn AlreadyDone>,
-    ) -> Result<Self, InputError> {
+    pub(super) fn open(options: &InputOptions, blocks: BlockOptions) -> Result<Self, InputError> {
         let stream: Box<dyn Read + Send> = match options.sources.first() {
             Some(source) => OpenSource::open(&source.origin, &options.delimiter)?.into_stream(),
             None => Box::new(std::io::empty()),
         };
         Ok(Self {
             blocks: Blocks::new(stream, blocks),
-            done,
         })
     }
 
     /// Reads to the end, into the feed. Stops early when nobody wants more.
-    pub(super) fn run(mut self, inlet: &Inlet) -> Result<(), InputError> {
+    pub(super) fn run(
+        mut self,
+        inlet: &Inlet,
+        mut done: Box<dyn AlreadyDone>,
+    ) -> Result<(), InputError> {
         let mut seq = 0;
         while let Some(block) = self.blocks.take_next().map_err(InputError::Block)? {
             seq += 1;
-            if self.done.take(&block.name)? {
+            if done.take(&block.name)? {
                 inlet.skipped();
             } else if !inlet.push(Chunk::of_block(seq, block)) {
                 return Ok(());
@@ -80,17 +78,13 @@ pub(super) struct Reader {
     per_item: usize,
     skip_empty: bool,
     shuffle: bool,
-    done: Box<dyn AlreadyDone>,
     seq: u64,
 }
 
 impl Reader {
     /// Opens every source; nothing is read from pipes yet. The second value is the number of items
     /// to come, where it can be told.
-    pub(super) fn open(
-        options: &InputOptions,
-        done: Box<dyn AlreadyDone>,
-    ) -> Result<(Self, Option<u64>), InputError> {
+    pub(super) fn open(options: &InputOptions) -> Result<(Self, Option<u64>), InputError> {
         let opened = options
             .sources
             .iter()
@@ -114,14 +108,17 @@ impl Reader {
             per_item: options.per_item,
             skip_empty: options.skip_empty,
             shuffle: options.shuffle,
-            done,
             seq: 0,
         };
         Ok((reader, total))
     }
 
     /// Reads to the end, into the feed. Stops early when nobody wants more.
-    pub(super) fn run(mut self, inlet: &Inlet) -> Result<(), InputError> {
+    pub(super) fn run(
+        mut self,
+        inlet: &Inlet,
+        mut done: Box<dyn AlreadyDone>,
+    ) -> Result<(), InputError> {
         let mut chunk = Chunk::default();
         let mut list = Vec::new();
         let mut item = Vec::new();
@@ -150,14 +147,14 @@ impl Reader {
             in_item += 1;
             if in_item == self.per_item {
                 in_item = 0;
-                self.emit(&mut item, &mut chunk, &mut held, inlet)?;
+                self.emit(&mut item, &mut chunk, &mut held, inlet, &mut *done)?;
             }
             if chunk.is_full() && !inlet.push(mem::take(&mut chunk)) {
                 return Ok(());
             }
         }
         if in_item > 0 {
-            self.emit(&mut item, &mut chunk, &mut held, inlet)?;
+            self.emit(&mut item, &mut chunk, &mut held, inlet, &mut *done)?;
         }
         fastrand::shuffle(&mut held);
         for (seq, joined) in held {
@@ -193,9 +190,10 @@ impl Reader {
         chunk: &mut Chunk,
         held: &mut Vec<(u64, Vec<u8>)>,
         inlet: &Inlet,
+        done: &mut dyn AlreadyDone,
     ) -> Result<(), InputError> {
         self.seq += 1;
-        if self.done.take(item)? {
+        if done.take(item)? {
             inlet.skipped();
         } else if self.shuffle {
             held.push((self.seq, mem::take(item)));

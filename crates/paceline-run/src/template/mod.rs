@@ -161,9 +161,10 @@ impl Template {
             direct(&source)?
         } else if let [line] = source.as_slice() {
             of_script(line, shell)?
-        } else if source.iter().any(|word| script::is_operator(word)) {
+        } else if source.iter().any(|word| script::is_operator(word)) || source[0].contains(&b' ') {
+            // As GNU parallel: `'grep -c' {}` and `zcat {} '>' {.}` are pieces of one command line.
             of_script(&source.join(&b' '), shell)?
-        } else if script::is_shell_only(&source[0]) {
+        } else if script::is_shell_only(&source[0]) || script::is_assignment(&source[0]) {
             let mut line = source[0].clone();
             for word in &source[1..] {
                 line.push(b' ');

@@ -567,7 +567,7 @@ fn push_literal(pieces: &mut Vec<Piece>, text: &[u8]) {
 }
 
 /// `NAME=…` before a command sets a variable for it.
-fn is_assignment(word: &[u8]) -> bool {
+pub(crate) fn is_assignment(word: &[u8]) -> bool {
     let Some(equals) = memchr::memchr(b'=', word) else {
         return false;
     };

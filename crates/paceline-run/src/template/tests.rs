@@ -106,6 +106,14 @@ fn several_words_are_arguments_unless_one_is_an_operator() {
         rendered(&template(words(&["exit", "{}"])), &["3"])[2],
         "exit '3'"
     );
+    assert_eq!(
+        rendered(&template(words(&["grep -c", "a", "{}"])), &["x"]),
+        ["grep", "-c", "a", "x"]
+    );
+    assert_eq!(
+        rendered(&template(words(&["A=b c", "env", "{}"])), &["x"])[2],
+        "A=b c env 'x'"
+    );
     assert!(!template(CommandLine::Argv(vec![b"echo".to_vec(), b"|".to_vec()])).uses_shell());
 }
 

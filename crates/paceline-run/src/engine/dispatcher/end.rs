@@ -19,11 +19,10 @@ impl Dispatcher<'_> {
         let held = self.packer.as_ref().map_or(0, Packer::held);
         let waiting = progress.queued + held + (self.again.len() + self.resting.len()) as u64;
         match progress.total {
-            Some(total) if self.packer.is_none() => Left::Exactly(
-                total
-                    .saturating_sub(progress.skipped + self.jobs_begun)
-                    .max(waiting),
-            ),
+            Some(total) if self.packer.is_none() => {
+                let again = (self.again.len() + self.resting.len()) as u64;
+                Left::Exactly(total.saturating_sub(progress.skipped + self.jobs_begun) + again)
+            }
             _ => Left::AtLeast(waiting),
         }
     }
