@@ -48,7 +48,7 @@ impl Code {
 }
 
 /// Why the program ends without having done what it was asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) code: Code,
     pub(crate) message: String,

@@ -3,6 +3,8 @@
 //! The caps and the ramp's ceiling are asked after every event. The limit follows them down at
 //! once, so it is never above any of them; upward it goes by doubling, and after it had to come
 //! down it waits, the longer the more often that happens.
+//!
+//! The whole story: `docs/design/level.md`.
 
 use std::time::Duration;
 

@@ -7,6 +7,8 @@
 //!
 //! A lock file may be removed by whoever holds its lock. Someone may have opened the file just
 //! before; so after locking, one checks that the file is still the one at the path.
+//!
+//! The whole story: `docs/design/journal.md`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};

@@ -16,6 +16,8 @@
 //! In trouble it must not, because the disk may stay full for ever and jobs should go on: what
 //! finds no room is counted as unrecorded. Such inputs run again on resume; nothing is lost but
 //! work.
+//!
+//! The whole story: `docs/design/journal.md`.
 
 mod batch;
 mod queue;

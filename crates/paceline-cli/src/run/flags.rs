@@ -84,7 +84,7 @@ pub(crate) struct RunFlags {
     /// Cut standard input into blocks of whole lines, and give each to a job as its standard input
     #[arg(long, help_heading = "Inputs", conflicts_with_all = ["null", "delimiter", "colsep", "xargs", "many", "link", "shuf", "dry_run"])]
     pub(crate) pipe: bool,
-    /// With --pipe: about this much per job (1M, 64k); with -N, so many records instead
+    /// With --pipe: about this much per job, e.g. 64k (-N counts records instead)
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size, help_heading = "Inputs")]
     pub(crate) block: usize,
     /// With --pipe: what ends a record
@@ -181,10 +181,10 @@ pub(crate) struct RunFlags {
     /// Show progress: a line on the terminal (bar), lines for a log (plain), or none
     #[arg(long, value_name = "HOW", default_value = "auto", num_args = 0..=1, require_equals = true, default_missing_value = "bar", help_heading = "Messages")]
     pub(crate) progress: ProgressMode,
-    /// As --progress=bar
+    /// As --progress=bar; without a terminal, as --progress=plain
     #[arg(long, help_heading = "Messages")]
     pub(crate) bar: bool,
-    /// As --progress=bar
+    /// As --progress=bar; without a terminal, as --progress=plain
     #[arg(long, help_heading = "Messages")]
     pub(crate) eta: bool,
     /// Write the summary as JSON into a file

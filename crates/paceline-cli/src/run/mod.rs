@@ -42,6 +42,8 @@ use record::{Identity, Recording};
 use summary::{Failed, JsonDecision, LISTED, Summary};
 use words::{Words, file_or_stdin};
 
+/// Who tries for ever does not do so without a rest.
+const LEAST_ENDLESS_DELAY: Duration = Duration::from_millis(100);
 /// Rests between tries grow no longer than this.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(300);
 
@@ -49,6 +51,12 @@ const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(300);
 pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCode, Failure> {
     let Words { command, sources } = Words::split(std::mem::take(&mut flags.command), arguments);
     let template = template(command, &flags)?;
+    if flags.pipe && template.has_input() {
+        return Err(Failure::usage(
+            "with --pipe the input is what the job reads, so there is nothing to put in for {}",
+            "leave {} out; {#} and {%} can be used",
+        ));
+    }
     let inputs = inputs(sources, &flags)?;
     let jobs = job_options(&flags)?;
     check_program(&template, &jobs)?;
@@ -57,9 +65,23 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     // All that can be wrong is found before a run is begun.
     let inputs_name_terminal = reads_terminal(&inputs);
     let inputs = OpenInputs::open(&inputs).map_err(|error| input_failure(&error))?;
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let mut identity = template.identity();
+    if jobs.pack {
+        identity.extend_from_slice(b"packed");
+    }
+    let identity = Identity {
+        template: &identity,
+        display: template.display(),
+        packed: jobs.pack,
+        host: host.clone(),
+    };
     if flags.dry_run {
         let feed = inputs
-            .start(Box::new(NothingDone))
+            .start(record::finished_so_far(&flags, &identity)?)
             .map_err(|error| input_failure(&error))?;
         let level = flags
             .level
@@ -72,10 +94,6 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     let open_files = raise_open_files();
     let jobs = JobOptions { open_files, ..jobs };
     let controller = flags.level.controller(bounds, ProcessLimits::read());
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
     let joblog = open_joblog(&flags, &host, &template)?;
     let summary_file = match &flags.summary {
         None => None,
@@ -87,16 +105,6 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         std::fs::create_dir_all(below)
             .map_err(|error| cannot_write("the results", below, &error))?;
     }
-    let mut identity = template.identity();
-    if jobs.pack {
-        identity.extend_from_slice(b"packed");
-    }
-    let identity = Identity {
-        template: &identity,
-        display: template.display(),
-        packed: jobs.pack,
-        host: host.clone(),
-    };
     let recording = if flags.no_journal {
         None
     } else {
@@ -195,7 +203,17 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         // The guardian, which shared it, has gone.
         lock.remove();
     }
-    let outcome = result.map_err(|error| run_failure(&error))?;
+    let outcome = result.map_err(|error| run_failure(&error, 0))?;
+    let ended = outcome.status.done + outcome.status.failed;
+    let broken = outcome
+        .broken
+        .as_ref()
+        .map(|error| run_failure(error, ended));
+    if let Some(failure) = &broken
+        && ended == 0
+    {
+        return Err(failure.clone());
+    }
     if outcome.stopped == Some(StopCause::ReaderGone) {
         return Ok(READER_GONE.into());
     }
@@ -223,6 +241,9 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
             "  {} jobs failed before this session; --resume-failed runs them again",
             grouped(failed_before)
         );
+    }
+    if let Some(failure) = broken {
+        return Err(failure);
     }
     Ok(if trouble && code == Code(0) {
         JOURNAL_INCOMPLETE.into()
@@ -428,7 +449,11 @@ fn job_options(flags: &RunFlags) -> Result<JobOptions, Failure> {
         open_files: None,
         retry: Retry {
             attempts: (flags.retries > 0).then_some(flags.retries),
-            delay: flags.retry_delay,
+            delay: if flags.retries == 0 {
+                flags.retry_delay.max(LEAST_ENDLESS_DELAY)
+            } else {
+                flags.retry_delay
+            },
             longest_delay: LONGEST_RETRY_DELAY.max(flags.retry_delay),
         },
         timeout: flags.timeout,
@@ -494,9 +519,13 @@ fn input_failure(error: &InputError) -> Failure {
     }
 }
 
-fn run_failure(error: &RunError) -> Failure {
+/// After `ended` jobs it is no longer true that nothing was run.
+fn run_failure(error: &RunError, ended: u64) -> Failure {
     match error {
-        RunError::Input(error) => input_failure(error),
+        RunError::Input(error) => Failure {
+            code: if ended == 0 { USAGE } else { BROKEN },
+            ..input_failure(error)
+        },
         other => Failure::new(BROKEN, other),
     }
 }
@@ -533,7 +562,12 @@ fn cannot_write(what: &str, path: &Path, error: &std::io::Error) -> Failure {
 
 fn exit_code(result: &Result<engine::Outcome, RunError>) -> Code {
     match result {
-        Err(error) => run_failure(error).code,
+        Err(error) => run_failure(error, 0).code,
+        Ok(engine::Outcome {
+            broken: Some(error),
+            status,
+            ..
+        }) => run_failure(error, status.done + status.failed).code,
         Ok(outcome) => match outcome.stopped {
             Some(StopCause::Signal(signal) | StopCause::Halt(engine::Ending::Signal(signal))) => {
                 Code::of_signal(signal)
@@ -584,6 +618,9 @@ impl Observer for Watch {
             RunEvent::JournalTrouble(trouble) => self.progress.say(&format!(
                 "the journal cannot be written: {trouble}; the jobs go on, but those not recorded would run again on --resume"
             )),
+            RunEvent::GuardianLost => self.progress.say(
+                "the guardian process was killed; should paceline be killed too, its jobs would go on",
+            ),
             RunEvent::Beat(status) => self.progress.beat(at, status),
             RunEvent::Suspended => self.progress.clear(),
             _ => {}

@@ -136,6 +136,37 @@ impl Recording {
     }
 }
 
+/// For `--dry-run --resume`: what is finished, without touching anything.
+pub(crate) fn finished_so_far(
+    flags: &RunFlags,
+    identity: &Identity<'_>,
+) -> Result<Box<dyn AlreadyDone>, Failure> {
+    if !(flags.resume || flags.resume_failed || flags.run.is_some()) {
+        return Ok(Box::new(NothingDone));
+    }
+    let journal = open_journal(flags.journal.as_deref(), true)?;
+    let directory = flags
+        .workdir
+        .as_deref()
+        .map_or_else(current_directory, absolute);
+    let key = TemplateKey::of(identity.template);
+    let Some(run) = find(&journal, flags.run, key, identity, &directory)? else {
+        return Ok(Box::new(NothingDone));
+    };
+    let include = if flags.resume_failed {
+        IncludeFailed::No
+    } else {
+        IncludeFailed::Yes
+    };
+    match journal.finished_inputs(run.id, include) {
+        Ok(finished) => Ok(Box::new(finished)),
+        Err(error) => Err(Failure::usage(
+            error,
+            "name another file with --journal FILE",
+        )),
+    }
+}
+
 fn current_directory() -> PathBuf {
     std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
 }

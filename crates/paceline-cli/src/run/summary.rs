@@ -59,7 +59,7 @@ impl Summary<'_> {
             counts += &format!(", {} failed", grouped(status.failed));
         }
         if status.skipped > 0 {
-            counts += &format!(", {} skipped (done before)", grouped(status.skipped));
+            counts += &format!(", {} skipped (finished before)", grouped(status.skipped));
         }
         if status.retried > 0 {
             counts += &format!(", {} retried", grouped(status.retried));
@@ -100,7 +100,7 @@ impl Summary<'_> {
             }
             Some(StopCause::Halt(ending)) => {
                 tell!(
-                    "  halted by --halt after a job ended with {ending}{}",
+                    "  halted by --halt after a job: {ending}{}",
                     self.resume_hint()
                 );
             }
@@ -108,7 +108,7 @@ impl Summary<'_> {
         }
         if self.outcome.left_running > 0 {
             tell!(
-                "  {} processes that jobs left in the background are still running",
+                "  still running, left in the background by jobs: {} (processes)",
                 self.outcome.left_running
             );
         }

@@ -45,6 +45,8 @@ pub enum RunEvent<'a> {
     },
     /// The journal cannot be written; the jobs go on.
     JournalTrouble(&'a str),
+    /// The guardian was killed: if we are killed too, jobs would go on.
+    GuardianLost,
     /// Time has passed.
     Beat(&'a Status),
     /// The terminal is about to be given back (Ctrl-Z), or was given back to us.

@@ -129,6 +129,8 @@ pub struct Outcome {
     pub max_limit: usize,
     /// Processes that jobs left running on purpose.
     pub left_running: usize,
+    /// What broke the run off, if something did.
+    pub broken: Option<RunError>,
 }
 
 /// A run that could not be carried out.

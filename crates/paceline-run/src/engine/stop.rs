@@ -5,6 +5,8 @@
 //! Running ───────────────────► Draining ────────────────────────► Terminating ─────────────► Killing
 //!    └──────────────────── TERM, HUP, halt now ──────────────────────►
 //! ```
+//!
+//! The whole story: `docs/design/death.md`.
 
 use std::time::Duration;
 

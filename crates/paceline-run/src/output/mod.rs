@@ -7,6 +7,8 @@
 //!
 //! A job is recorded as done only after its output has been written: one that is killed with us
 //! between the two runs again, and no output is lost.
+//!
+//! The whole story: `docs/design/output.md`.
 
 mod capture;
 mod order;

@@ -1,7 +1,7 @@
 //! A process that outlives us by a moment, so that nothing of ours outlives us for longer.
 //!
 //! We may be killed at any instant without a last word (SIGKILL, the OOM killer). The guardian is a
-//! copy of this program in a session of its own that waits for the end of a pipe whose other end we
+//! copy of this program in a process group of its own that waits for the end of a pipe whose other end we
 //! alone hold. When it ends without our good-bye, the guardian kills every process of the run. It
 //! knows them by three marks:
 //!
@@ -11,6 +11,8 @@
 //!
 //! It also shares our lock on the run, and lets go of it last: a resumed run begins when the jobs of
 //! the killed one are gone, not before.
+//!
+//! The whole story: `docs/design/death.md`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -112,8 +114,8 @@ impl Guardian {
 
 /// The guardian's whole life, in its own process.
 pub fn guard(run: &str) -> ExitCode {
-    // Nothing that is meant for the run's terminal or session may end us.
-    let _ = rustix::process::setsid();
+    // It was started in a process group of its own, which no kill of ours reaches; what is meant for
+    // the terminal's session may not end it either.
     let _ = rustix::thread::set_name(PROCESS_NAME);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
         let _ = signal_hook::flag::register(signal, std::sync::Arc::default());

@@ -3,6 +3,8 @@
 //! A template that a shell is not needed for becomes an argument list, spawned directly. One with
 //! shell syntax becomes a script for `sh -c`, into which each input is written quoted for the place
 //! where it stands, so that an input is data whatever it contains.
+//!
+//! The whole story: `docs/design/templates.md`.
 
 mod argv;
 mod placeholder;
@@ -116,7 +118,7 @@ pub enum TemplateError {
     },
     /// `sh -c '… {} …'` inside a longer shell command.
     #[error(
-        "the placeholder would be read a second time by the inner {shell} -c, where it cannot be quoted safely"
+        "the placeholder would be read a second time by the inner {shell}, where it cannot be quoted safely"
     )]
     NestedShell {
         /// The inner shell or `eval`.
@@ -161,7 +163,9 @@ impl Template {
             direct(&source)?
         } else if let [line] = source.as_slice() {
             of_script(line, shell)?
-        } else if source.iter().any(|word| script::is_operator(word)) || source[0].contains(&b' ') {
+        } else if source.iter().any(|word| script::is_operator(word))
+            || is_piece_of_a_line(&source[0])
+        {
             // As GNU parallel: `'grep -c' {}` and `zcat {} '>' {.}` are pieces of one command line.
             of_script(&source.join(&b' '), shell)?
         } else if script::is_shell_only(&source[0]) || script::is_assignment(&source[0]) {
@@ -205,6 +209,11 @@ impl Template {
     /// What is made of the placeholders.
     pub fn insert(&self) -> Insert {
         self.insert
+    }
+
+    /// Whether a placeholder for the input stands in it.
+    pub fn has_input(&self) -> bool {
+        self.form.has_input()
     }
 
     /// Whether each job is read by a shell.
@@ -251,6 +260,11 @@ impl Template {
         }
         identity
     }
+}
+
+/// A first word with a space in it is the beginning of a command line, unless it is a path.
+fn is_piece_of_a_line(first: &[u8]) -> bool {
+    first.contains(&b' ') && !first.starts_with(b"/") && !first.starts_with(b"./")
 }
 
 impl Form {
@@ -337,7 +351,9 @@ fn refuse_nested_shell(pieces: &[Piece]) -> Result<(), TemplateError> {
                 quoting,
             } if placeholder.is_input() => {
                 if let Some(shell) = &inner_shell
-                    && (matches!(quoting, Quoting::Single | Quoting::Double) || shell == "eval")
+                    && (matches!(quoting, Quoting::Single | Quoting::Double)
+                        || shell == "eval"
+                        || shell == "trap")
                 {
                     return Err(TemplateError::NestedShell {
                         shell: shell.clone(),
@@ -357,8 +373,8 @@ fn last_inner_shell(text: &[u8]) -> Option<String> {
         .filter(|w| !w.is_empty())
         .collect();
     for (index, word) in words.iter().enumerate().rev() {
-        if *word == b"eval" {
-            return Some("eval".to_owned());
+        if matches!(*word, b"eval" | b"trap") {
+            return Some(String::from_utf8_lossy(word).into_owned());
         }
         if let Some(script) = script::script_word_of(&words[index..]).map(|at| &words[index + at..])
         {

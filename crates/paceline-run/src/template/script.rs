@@ -116,30 +116,35 @@ pub(crate) fn is_operator(word: &[u8]) -> bool {
     )
 }
 
-/// Whether these words start a shell that reads its script from the word at the returned index.
+/// Where these words hand a script to a shell, by themselves (`sh -c SCRIPT`) or through another
+/// program (`env`, `sudo`, `find -exec`, …): the index of the script.
 pub(crate) fn script_word_of(words: &[&[u8]]) -> Option<usize> {
-    let program = words.first()?;
-    let name = memchr::memrchr(b'/', program).map_or(*program, |slash| &program[slash + 1..]);
-    if !matches!(
+    (0..words.len())
+        .filter(|at| is_shell(words[*at]))
+        .find_map(|shell| {
+            for (index, word) in words.iter().enumerate().skip(shell + 1) {
+                let flags = word.strip_prefix(b"-")?;
+                if !flags.starts_with(b"-") && flags.contains(&b'c') {
+                    return Some(index + 1).filter(|next| *next < words.len());
+                }
+            }
+            None
+        })
+}
+
+fn is_shell(program: &[u8]) -> bool {
+    let name = memchr::memrchr(b'/', program).map_or(program, |slash| &program[slash + 1..]);
+    matches!(
         name,
-        b"sh" | b"bash" | b"dash" | b"zsh" | b"ksh" | b"mksh" | b"ash"
-    ) {
-        return None;
-    }
-    for (index, word) in words.iter().enumerate().skip(1) {
-        let flags = word.strip_prefix(b"-")?;
-        if !flags.starts_with(b"-") && flags.contains(&b'c') {
-            return Some(index + 1).filter(|next| *next < words.len());
-        }
-    }
-    None
+        b"sh" | b"bash" | b"dash" | b"zsh" | b"ksh" | b"mksh" | b"ash" | b"fish"
+    )
 }
 
 /// Reads a script.
 pub(crate) fn read(text: &[u8]) -> Result<Script, TemplateError> {
     let mut reader = Reader::new(text);
     reader.read()?;
-    Ok(reader.finish())
+    reader.finish()
 }
 
 struct Reader<'a> {
@@ -201,7 +206,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn finish(mut self) -> Script {
+    fn finish(mut self) -> Result<Script, TemplateError> {
+        self.refuse_number_comparison()?;
         self.end_word();
         let first = self.words.first().map(Vec::as_slice);
         if let Some([Piece::Literal(word)]) = first {
@@ -210,10 +216,29 @@ impl<'a> Reader<'a> {
         if let Some([Piece::Literal(word), ..]) = first {
             self.needs_shell |= is_assignment(word);
         }
-        Script {
+        Ok(Script {
             pieces: self.pieces,
             words: (!self.needs_shell).then_some(self.words),
+        })
+    }
+
+    /// In `[[ x -eq y ]]` bash computes x and y, and runs what is in them.
+    fn refuse_number_comparison(&self) -> Result<(), TemplateError> {
+        const COMPARISONS: [&[u8]; 6] =
+            [b" -eq ", b" -ne ", b" -lt ", b" -le ", b" -gt ", b" -ge "];
+        let has = |text: &[u8]| memchr::memmem::find(self.text, text);
+        let Some(at) = has(b"[[ ") else {
+            return Ok(());
+        };
+        if COMPARISONS.iter().any(|text| has(text).is_some())
+            && self.pieces.iter().any(Piece::is_input)
+        {
+            return Err(TemplateError::UnsafePlace {
+                place: "beside a comparison of numbers in [[ ]] (write [ ] instead)",
+                column: at + 1,
+            });
         }
+        Ok(())
     }
 
     fn quoting(&self) -> Quoting {
@@ -366,6 +391,12 @@ impl<'a> Reader<'a> {
             b'$' => self.dollar()?,
             b'`' => self.backticks()?,
             b'#' if self.word.is_none() => self.comment(),
+            b'(' if self.text.get(self.at + 1) == Some(&b'(') => {
+                // bash's ((…)); where it is two subshells, only numbers are let in, which is safe.
+                self.operator();
+                self.begin(Inside::Arithmetic(0));
+                self.take(2, b"");
+            }
             b'(' => {
                 self.operator();
                 self.begin(Inside::Parenthesis);
@@ -713,5 +744,7 @@ mod tests {
         assert_eq!(index(&["sh", "script", "-c"]), None);
         assert_eq!(index(&["python3", "-c", "x"]), None);
         assert_eq!(index(&["sh", "-c"]), None);
+        assert_eq!(index(&["sudo", "-u", "x", "bash", "-ec", "echo"]), Some(5));
+        assert_eq!(index(&["sh", "x", "bash", "-c", "echo"]), Some(4));
     }
 }

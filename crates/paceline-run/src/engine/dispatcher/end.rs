@@ -61,7 +61,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    pub(super) fn finish(mut self) -> Result<Outcome, RunError> {
+    pub(super) fn finish(mut self) -> Outcome {
         for waiting in self.order.drain() {
             self.sink.deliver(waiting);
         }
@@ -99,10 +99,7 @@ impl Dispatcher<'_> {
         if let Some(guardian) = self.guardian {
             guardian.dismiss();
         }
-        if let Some(error) = self.input_error.or(self.output_error) {
-            return Err(error);
-        }
-        Ok(Outcome {
+        Outcome {
             status,
             stopped: self.stop.cause(),
             wall: self.start.elapsed(),
@@ -110,6 +107,7 @@ impl Dispatcher<'_> {
             peak_rss_bytes: self.peak_rss_bytes,
             max_limit: self.max_limit,
             left_running,
-        })
+            broken: self.input_error.or(self.output_error),
+        }
     }
 }

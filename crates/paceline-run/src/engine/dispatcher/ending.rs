@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use paceline_control::{self as control, Event};
 use paceline_journal::{JobRecord, JobState};
+use rustix::process::Signal;
 
 use super::{Dispatcher, Due, LINGER, ORDER_BYTES, STDERR_TAIL_BYTES};
 use crate::engine::RunError;
@@ -13,11 +14,18 @@ use crate::engine::event::{Ending, Finished, RunEvent, StopCause};
 use crate::engine::stop::Phase;
 use crate::output::{Capture, Delivery, Ended, Fill, OutputMode};
 use crate::policy::HaltWhen;
-use crate::spawn::{Exit, Reaped, exit_record};
+use crate::spawn::{Exit, Reaped, exit_record, signal_group};
 
 impl Dispatcher<'_> {
     pub(super) fn on_reaped(&mut self, reaped: &Reaped) {
         let now = self.start.elapsed();
+        if self
+            .guardian
+            .as_ref()
+            .is_some_and(|guardian| guardian.pid() == reaped.pid)
+        {
+            self.emit(&RunEvent::GuardianLost);
+        }
         // Anyone else is an orphan that a job left to us.
         let Some(place) = self.in_flight.reaped(reaped.pid) else {
             return;
@@ -29,6 +37,10 @@ impl Dispatcher<'_> {
             return;
         };
         attempt.ended = Some((reaped.exit, now));
+        if attempt.timed_out {
+            // What it started and did not take along has had its chance too.
+            signal_group(reaped.pid, Signal::KILL);
+        }
         let (slot, number) = (attempt.slot, attempt.number);
         let wall = now.saturating_sub(attempt.started);
         let cpu = reaped.user + reaped.system;

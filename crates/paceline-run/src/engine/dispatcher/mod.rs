@@ -254,7 +254,7 @@ impl<'a> Dispatcher<'a> {
                 }
             }
         }
-        self.finish()
+        Ok(self.finish())
     }
 
     fn emit(&mut self, event: &RunEvent<'_>) {
