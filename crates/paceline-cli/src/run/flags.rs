@@ -146,8 +146,7 @@ pub(crate) struct RunFlags {
         long,
         alias = "lb",
         help_heading = "Output",
-        conflicts_with = "ungroup"
-    )]
+        conflicts_with_all = ["ungroup", "results"])]
     pub(crate) line_buffer: bool,
     /// Let jobs write straight to our output, mixed as it comes
     #[arg(short = 'u', long, help_heading = "Output", conflicts_with_all = ["keep_order", "tag", "results"])]

@@ -110,7 +110,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     } else {
         Some(Recording::begin(&flags, &identity)?)
     };
-    let (run, lock, writer, done, resumed, failed_before) = match recording {
+    let (run, lock, writer, done, resumed, failed_before, jobs_before) = match recording {
         Some(r) => (
             Some(r.run),
             Some(r.lock),
@@ -118,6 +118,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
             r.done,
             r.resumed,
             r.failed_before,
+            r.jobs_before,
         ),
         None => (
             None,
@@ -126,7 +127,12 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
             Box::new(NothingDone) as Box<dyn AlreadyDone>,
             false,
             0,
+            0,
         ),
+    };
+    let jobs = JobOptions {
+        jobs_before,
+        ..jobs
     };
     let progress = Progress::new(progress_mode(&flags));
     if (flags.resume || flags.resume_failed) && !resumed && !flags.quiet {
@@ -461,6 +467,7 @@ fn job_options(flags: &RunFlags) -> Result<JobOptions, Failure> {
         delay: flags.delay,
         halt: flags.halt.0,
         pack,
+        jobs_before: 0,
         pack_at_most: flags
             .max_args
             .or(flags.max_replace_args)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use paceline_journal::{
-    IncludeFailed, Journal, JournalError, NewRun, NewSession, PruneLimits, Run, RunId, RunLock,
-    TemplateKey, Writer, default_path,
+    IncludeFailed, Journal, JournalError, NewRun, NewSession, PruneLimits, Run, RunCounts, RunId,
+    RunLock, TemplateKey, Writer, default_path,
 };
 use paceline_run::input::{AlreadyDone, NothingDone};
 
@@ -28,6 +28,8 @@ pub(crate) struct Recording {
     pub(crate) resumed: bool,
     /// Failures of earlier sessions that are not run again now.
     pub(crate) failed_before: u64,
+    /// Jobs of earlier sessions in all.
+    pub(crate) jobs_before: u64,
 }
 
 /// What identifies the run.
@@ -101,24 +103,22 @@ impl Recording {
                 })
                 .map_err(fail)?,
         };
-        let (done, failed_before): (Box<dyn AlreadyDone>, u64) = if resumed {
+        let counts = if resumed {
+            journal.counts(run).map_err(fail)?
+        } else {
+            RunCounts::default()
+        };
+        let done: Box<dyn AlreadyDone> = if resumed {
             let include = if rerun_failed {
                 IncludeFailed::No
             } else {
                 IncludeFailed::Yes
             };
-            let failed = if rerun_failed {
-                0
-            } else {
-                journal.counts(run).map_err(fail)?.failed
-            };
-            (
-                Box::new(journal.finished_inputs(run, include).map_err(fail)?),
-                failed,
-            )
+            Box::new(journal.finished_inputs(run, include).map_err(fail)?)
         } else {
-            (Box::new(NothingDone), 0)
+            Box::new(NothingDone)
         };
+        let failed_before = if rerun_failed { 0 } else { counts.failed };
         let session = NewSession {
             pid: std::process::id(),
             started_at: SystemTime::now(),
@@ -132,6 +132,7 @@ impl Recording {
             done,
             resumed,
             failed_before,
+            jobs_before: counts.done + counts.failed,
         })
     }
 }

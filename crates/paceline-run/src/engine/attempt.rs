@@ -51,6 +51,8 @@ pub(super) struct Attempt {
     /// Its streams are watched. Most short jobs end before that is worth it.
     pub(super) listened_to: bool,
     pub(super) timed_out: bool,
+    /// Some of what it wrote could not be held: it does not count as done.
+    pub(super) lost_output: bool,
     /// We asked it to end, because the run ends.
     pub(super) stopped_by_us: bool,
     /// Set when its process is gone; its streams may be held open by others.

@@ -28,8 +28,7 @@ pub fn print_commands(
     level: usize,
     out: &mut dyn Write,
 ) -> Result<(), DryRunError> {
-    let mut packer =
-        packs(jobs, template.insert()).then(|| Packer::new(template, 0, jobs.pack_at_most));
+    let mut packer = packs(jobs, template.insert()).then(|| Packer::new(template, 0, jobs));
     let mut argv = Argv::new();
     let mut line = Vec::new();
     loop {

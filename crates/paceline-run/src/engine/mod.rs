@@ -57,6 +57,8 @@ pub struct JobOptions {
     pub halt: Option<Halt>,
     /// As many inputs per job as fit, instead of one item each.
     pub pack: bool,
+    /// Jobs of earlier sessions: packed jobs are counted on from there.
+    pub jobs_before: u64,
     /// At most this many inputs per packed job.
     pub pack_at_most: Option<usize>,
 }
@@ -74,6 +76,7 @@ impl Default for JobOptions {
             delay: Duration::ZERO,
             halt: None,
             pack: false,
+            jobs_before: 0,
             pack_at_most: None,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rustix::process::{Resource, getrlimit};
 
+use super::JobOptions;
 use crate::input::{Feed, Item, Next};
 use crate::template::Template;
 
@@ -34,11 +35,7 @@ pub(super) fn arguments_limit_bytes() -> usize {
 }
 
 impl Packer {
-    pub(super) fn new(
-        template: &Template,
-        environment_bytes: usize,
-        at_most: Option<usize>,
-    ) -> Self {
+    pub(super) fn new(template: &Template, environment_bytes: usize, options: &JobOptions) -> Self {
         let for_all = arguments_limit_bytes().saturating_sub(environment_bytes + HEADROOM_BYTES);
         // A script is one argument.
         let limit = if template.uses_shell() {
@@ -50,9 +47,9 @@ impl Packer {
             load: VecDeque::new(),
             load_bytes: 0,
             budget_bytes: limit.saturating_sub(template.base_cost()),
-            at_most: at_most.unwrap_or(usize::MAX),
+            at_most: options.pack_at_most.unwrap_or(usize::MAX),
             share: None,
-            jobs: 0,
+            jobs: options.jobs_before,
         }
     }
 

@@ -35,6 +35,11 @@ impl Signals {
         Ok(Self { pipes })
     }
 
+    /// The signals listened to.
+    pub(super) fn handled(&self) -> Vec<i32> {
+        self.pipes.iter().map(|(signal, _, _)| *signal).collect()
+    }
+
     /// How often a signal came since this was last asked.
     pub(super) fn count(&self, signal: i32) -> usize {
         let Some((_, pipe, _)) = self

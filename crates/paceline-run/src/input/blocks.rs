@@ -35,6 +35,9 @@ pub(super) struct Blocks<R> {
     stream: R,
     options: BlockOptions,
     buffer: Vec<u8>,
+    /// Up to where the buffer was searched for ends of records, and how many were found.
+    searched: usize,
+    found: usize,
     ended: bool,
 }
 
@@ -46,6 +49,8 @@ impl<R: Read> Blocks<R> {
             stream,
             options,
             buffer: Vec::new(),
+            searched: 0,
+            found: 0,
             ended: false,
         }
     }
@@ -56,6 +61,7 @@ impl<R: Read> Blocks<R> {
             if let Some(end) = self.end_of_block() {
                 let block = save(&self.buffer[..end])?;
                 self.buffer.drain(..end);
+                (self.searched, self.found) = (0, 0);
                 return Ok(Some(block));
             }
             if self.ended {
@@ -64,6 +70,7 @@ impl<R: Read> Blocks<R> {
                 }
                 let block = save(&self.buffer)?;
                 self.buffer.clear();
+                (self.searched, self.found) = (0, 0);
                 return Ok(Some(block));
             }
             self.fill()?;
@@ -71,23 +78,30 @@ impl<R: Read> Blocks<R> {
     }
 
     /// Where the first block in the buffer ends; `None` if that cannot be told yet.
-    fn end_of_block(&self) -> Option<usize> {
+    fn end_of_block(&mut self) -> Option<usize> {
         let mark = &self.options.record_end;
-        if let Some(records) = self.options.records {
-            return Finder::new(mark)
-                .find_iter(&self.buffer)
-                .nth(records - 1)
-                .map(|at| at + mark.len());
+        if self.options.records.is_none() && self.searched == 0 {
+            let within = self.buffer.get(..self.options.bytes)?;
+            if let Some(at) = FinderRev::new(mark).rfind(within) {
+                return Some(at + mark.len());
+            }
+            // A record that is longer than a block is a block by itself.
+            self.searched = within.len().saturating_sub(mark.len() - 1);
         }
-        if self.buffer.len() < self.options.bytes {
-            return None;
+        let wanted = self.options.records.unwrap_or(1);
+        let finder = Finder::new(mark);
+        while let Some(at) = finder.find(&self.buffer[self.searched..]) {
+            self.searched += at + mark.len();
+            self.found += 1;
+            if self.found == wanted {
+                return Some(self.searched);
+            }
         }
-        // A record that is longer than a block is a block by itself.
-        let within = &self.buffer[..self.options.bytes];
-        FinderRev::new(mark)
-            .rfind(within)
-            .or_else(|| Finder::new(mark).find(&self.buffer))
-            .map(|at| at + mark.len())
+        // A mark may have been cut in two by the read.
+        self.searched = self
+            .searched
+            .max(self.buffer.len().saturating_sub(mark.len() - 1));
+        None
     }
 
     fn fill(&mut self) -> io::Result<()> {

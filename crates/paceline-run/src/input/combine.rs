@@ -58,9 +58,11 @@ impl Combinations {
         })
     }
 
-    /// How many lists each list of the first group is combined into.
-    pub(super) fn per_first(&self) -> u64 {
-        self.others.iter().map(|group| group.len() as u64).product()
+    /// How many lists each list of the first group is combined into, if that can be counted.
+    pub(super) fn per_first(&self) -> Option<u64> {
+        self.others.iter().try_fold(1_u64, |product, group| {
+            product.checked_mul(group.len() as u64)
+        })
     }
 
     /// The lists of the first group, where it is held in memory.

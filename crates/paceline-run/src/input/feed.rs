@@ -104,7 +104,9 @@ impl Chunk {
     }
 
     fn cost(&self) -> usize {
-        self.block.as_ref().map_or(0, |block| block.length)
+        self.block
+            .as_ref()
+            .map_or(0, |block| block.length.max(CHUNK_BYTES))
             + self.bytes.capacity()
             + self.items.capacity() * size_of::<(u32, u64)>()
     }

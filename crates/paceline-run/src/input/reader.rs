@@ -100,7 +100,7 @@ impl Reader {
             Some(survey.records - if options.skip_empty { survey.empty } else { 0 })
         });
         let total = records
-            .map(|records| records * combinations.per_first())
+            .and_then(|records| records.checked_mul(combinations.per_first()?))
             .map(|lists| lists.div_ceil(options.per_item as u64));
         let reader = Self {
             combinations,

@@ -20,6 +20,8 @@ pub(crate) struct Capture {
     /// `None` once its end was seen.
     pipe: Option<OwnedFd>,
     held: Captured,
+    /// The end of what was handed over line by line.
+    handed_over: Vec<u8>,
     total_bytes: u64,
 }
 
@@ -63,6 +65,7 @@ impl Capture {
         Self {
             pipe: Some(pipe),
             held: Captured::default(),
+            handed_over: Vec::new(),
             total_bytes: 0,
         }
     }
@@ -120,14 +123,20 @@ impl Capture {
         std::mem::take(&mut self.held)
     }
 
-    /// Hands over the complete lines that have come so far.
-    pub(crate) fn take_lines(&mut self) -> io::Result<Captured> {
-        self.held.split_off_lines()
+    /// Hands over the complete lines that have come so far, and remembers the last `tail` bytes.
+    pub(crate) fn take_lines(&mut self, tail: usize) -> io::Result<Captured> {
+        let mut lines = self.held.split_off_lines()?;
+        self.handed_over.extend_from_slice(&lines.tail(tail));
+        let excess = self.handed_over.len().saturating_sub(tail);
+        self.handed_over.drain(..excess);
+        Ok(lines)
     }
 
     /// The last bytes, at most `count`.
     pub(crate) fn tail(&mut self, count: usize) -> Vec<u8> {
-        self.held.tail(count)
+        let mut tail = self.handed_over.clone();
+        tail.extend_from_slice(&self.held.tail(count));
+        tail.split_off(tail.len().saturating_sub(count))
     }
 }
 

@@ -29,6 +29,11 @@ pub(super) fn write(
 }
 
 fn folder(below: &Path, joined: &[u8]) -> PathBuf {
+    /// Paths end at 4,096 bytes; packed jobs have more inputs than fit into one.
+    const MOST_BYTES: usize = 2000;
+    if joined.len() > MOST_BYTES {
+        return below.join("1").join(OsString::from_vec(name_of(joined)));
+    }
     let mut folder = below.to_path_buf();
     for (index, arg) in joined.split(|b| *b == 0).enumerate() {
         folder.push((index + 1).to_string());
@@ -45,6 +50,7 @@ fn name_of(arg: &[u8]) -> Vec<u8> {
             b'/' => name.extend_from_slice(b"\\_"),
             b'\\' => name.extend_from_slice(b"\\\\"),
             b'\t' => name.extend_from_slice(b"\\t"),
+            0 => name.push(b' '),
             other => name.push(other),
         }
     }

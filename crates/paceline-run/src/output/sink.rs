@@ -5,11 +5,10 @@
 //! has nothing to do, small pieces are written directly, if the system says that they will not wait.
 
 use std::collections::VecDeque;
-use std::io;
-use std::mem;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -108,7 +107,14 @@ struct Shared {
     stderr: OwnedFd,
     gate: Arc<dyn Gate>,
     results: Option<PathBuf>,
-    journal: Option<Arc<Writer>>,
+    /// Taken away when the output is abandoned, so that the journal can be closed.
+    journal: Mutex<Option<Arc<Writer>>>,
+    /// Streams that a progress line may be on; only these need it out of the way. Holding it back
+    /// during a write to a slow pipe would hold the run up.
+    stdout_shows: bool,
+    stderr_shows: bool,
+    /// Trouble was met: nothing more is written, and nothing more counts as done.
+    broken: AtomicBool,
     queue: Mutex<Queue>,
     work: Condvar,
     /// Deliveries that the thread has not finished with.
@@ -123,8 +129,6 @@ struct Queue {
     deliveries: VecDeque<Delivery>,
     closed: bool,
     trouble: Option<SinkTrouble>,
-    /// Trouble was met; what comes after is dropped, and not recorded as done.
-    broken: bool,
 }
 
 impl Sink {
@@ -142,7 +146,10 @@ impl Sink {
             stderr: io::stderr().as_fd().try_clone_to_owned()?,
             gate,
             results,
-            journal,
+            journal: Mutex::new(journal),
+            stdout_shows: io::stdout().is_terminal(),
+            stderr_shows: io::stderr().is_terminal(),
+            broken: AtomicBool::new(false),
             queue: Mutex::default(),
             work: Condvar::new(),
             pending: AtomicUsize::new(0),
@@ -163,6 +170,9 @@ impl Sink {
     /// Passes a delivery on, after all those before it.
     pub(crate) fn deliver(&self, mut delivery: Delivery) {
         let shared = &self.shared;
+        if shared.broken.load(Ordering::Acquire) {
+            return;
+        }
         if shared.pending.load(Ordering::Acquire) == 0 && shared.goes_directly(&delivery) {
             let done = shared.write_out(&mut delivery);
             shared.settle(done, delivery);
@@ -217,9 +227,10 @@ impl Sink {
 
     /// Gives up on what has not been written: nobody waits for it any more.
     pub(crate) fn abandon(mut self) {
+        self.shared.broken.store(true, Ordering::Release);
+        self.shared.journal().take();
         let mut queue = self.shared.lock();
         queue.closed = true;
-        queue.broken = true;
         queue.deliveries.clear();
         drop(queue);
         self.shared.work.notify_one();
@@ -239,8 +250,14 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn journal(&self) -> MutexGuard<'_, Option<Arc<Writer>>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One short piece for one stream: two could share a pipe that has room for one.
     fn goes_directly(&self, delivery: &Delivery) -> bool {
         self.results.is_none()
+            && (delivery.stdout.is_empty() || delivery.stderr.is_empty())
             && [
                 (&self.stdout, &delivery.stdout),
                 (&self.stderr, &delivery.stderr),
@@ -270,10 +287,9 @@ impl Shared {
                     .wait(queue)
                     .unwrap_or_else(PoisonError::into_inner);
             };
-            let broken = queue.broken;
             drop(queue);
             let bytes = delivery.memory_bytes();
-            if !broken {
+            if !self.broken.load(Ordering::Acquire) {
                 let done = self.write_out(&mut delivery);
                 self.settle(done, delivery);
             }
@@ -290,18 +306,16 @@ impl Shared {
     fn settle(&self, done: Result<(), SinkTrouble>, mut delivery: Delivery) {
         match done {
             Ok(()) => {
-                if let (Some(journal), Some(ended)) = (&self.journal, &mut delivery.ended)
+                if let (Some(journal), Some(ended)) = (&*self.journal(), &mut delivery.ended)
                     && let Some(record) = ended.record.take()
                 {
                     journal.record(record);
                 }
             }
             Err(trouble) => {
-                let mut queue = self.lock();
-                if !mem::replace(&mut queue.broken, true) {
-                    queue.trouble = Some(trouble);
+                if !self.broken.swap(true, Ordering::AcqRel) {
+                    self.lock().trouble = Some(trouble);
                 }
-                drop(queue);
                 self.wake_up();
             }
         }
@@ -324,6 +338,11 @@ impl Shared {
         }
         if delivery.is_silent() && !delivery.end_line {
             return Ok(());
+        }
+        let shows = (self.stdout_shows && !delivery.stdout.is_empty())
+            || (self.stderr_shows && !delivery.stderr.is_empty());
+        if !shows {
+            return self.write_streams(delivery);
         }
         let mut written = Ok(());
         self.gate.around(&mut || {

@@ -123,7 +123,7 @@ impl HaltState {
             Threshold::Count(count) => counted >= count,
             Threshold::Share(share) => {
                 let of = total.unwrap_or(ended).max(1) as f64;
-                ended >= SHARE_NEEDS && counted > 0 && counted as f64 >= share * of
+                ended >= SHARE_NEEDS && counted > 0 && counted as f64 + 1e-9 >= share * of
             }
         };
         if reached { self.halt.take() } else { None }

@@ -25,9 +25,7 @@ impl std::str::FromStr for Timeout {
         };
         let limit = match text.trim().strip_suffix('%') {
             Some(percent) => match percent.trim().parse::<f64>() {
-                Ok(percent) if percent.is_finite() && percent > 0.0 => {
-                    Self::OfMedian(percent / 100.0)
-                }
+                Ok(percent) if (1e-3..=1e6).contains(&percent) => Self::OfMedian(percent / 100.0),
                 _ => return Err(error()),
             },
             None => Self::After(parse_duration(text).map_err(|_| error())?),

@@ -33,6 +33,19 @@ pub(crate) struct Spawn<'a> {
     pub(crate) nice: i32,
     /// The soft limit on open files that the program gets.
     pub(crate) open_files: Option<u64>,
+    /// Signals that we handle. Until `execve` the child would run our handlers, in our memory.
+    pub(crate) handled_signals: &'a [c_int],
+    /// What it leads, and whether it goes with us.
+    pub(crate) leads: Leads,
+}
+
+/// How a child stands to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// A process group of its own; killed when we die.
+    Group,
+    /// A session of its own, which outlives us.
+    Session,
 }
 
 /// Starts children from one thread.
@@ -51,8 +64,11 @@ struct Plan {
     directory: *const c_char,
     nice: i32,
     open_files: Option<libc::rlimit>,
+    leads: Leads,
     parent: libc::pid_t,
     mask: libc::sigset_t,
+    handled_signals: *const c_int,
+    handled_count: usize,
     /// Set by the child if it fails; 0 otherwise.
     error: c_int,
 }
@@ -106,9 +122,12 @@ impl Spawner {
             directory: spawn.directory.map_or(ptr::null(), CStr::as_ptr),
             nice: spawn.nice,
             open_files: spawn.open_files.map(limit_of_open_files),
+            leads: spawn.leads,
             // SAFETY: no arguments, cannot fail.
             parent: unsafe { libc::getpid() },
             mask,
+            handled_signals: spawn.handled_signals.as_ptr(),
+            handled_count: spawn.handled_signals.len(),
             error: 0,
         };
         // SAFETY: CLONE_VFORK holds this thread until the child has called execve or _exit, so
@@ -183,14 +202,23 @@ extern "C" fn in_child(plan: *mut c_void) -> c_int {
                 }
             };
         }
-        check!(libc::setpgid(0, 0));
-        check!(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL));
-        if libc::getppid() != (*plan).parent {
-            libc::_exit(127);
+        match (*plan).leads {
+            Leads::Session => check!(libc::setsid()),
+            Leads::Group => {
+                check!(libc::setpgid(0, 0));
+                check!(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL));
+                if libc::getppid() != (*plan).parent {
+                    libc::_exit(127);
+                }
+            }
         }
-        // Rust ignores SIGPIPE and we ignore SIGXFSZ; ignored signals would stay ignored.
+        // Rust ignores SIGPIPE, which would stay so. Signals are still blocked: no handler of ours has
+        // run in here, and none can once they are reset.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+        for index in 0..(*plan).handled_count {
+            libc::signal(*(*plan).handled_signals.add(index), libc::SIG_DFL);
+        }
         check!(libc::dup2((*plan).stdin, 0));
         if let Some(fd) = (*plan).stdout {
             check!(libc::dup2(fd, 1));
@@ -313,6 +341,8 @@ mod tests {
             directory: Some(c"/"),
             nice: 1,
             open_files: Some(64),
+            handled_signals: &[libc::SIGINT],
+            leads: Leads::Group,
         })
     }
 

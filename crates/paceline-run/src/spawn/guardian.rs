@@ -1,7 +1,7 @@
 //! A process that outlives us by a moment, so that nothing of ours outlives us for longer.
 //!
 //! We may be killed at any instant without a last word (SIGKILL, the OOM killer). The guardian is a
-//! copy of this program in a process group of its own that waits for the end of a pipe whose other end we
+//! copy of this program in a session of its own that waits for the end of a pipe whose other end we
 //! alone hold. When it ends without our good-bye, the guardian kills every process of the run. It
 //! knows them by three marks:
 //!
@@ -18,8 +18,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,8 +26,10 @@ use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
+use super::child::{Leads, Spawn, Spawner};
 use super::environment::RUN_VARIABLE;
 use super::tree::{Process, descendants_among, processes, signal_process};
+use crate::template::Argv;
 
 /// As the program's first argument: be the guardian of the run named by the second.
 pub const GUARDIAN_ARG: &str = "__guardian";
@@ -58,24 +59,34 @@ impl Guardian {
             MemfdFlags::CLOEXEC,
         )?);
         let third = match run_lock {
-            Some(lock) => Stdio::from(lock.try_clone_to_owned()?),
-            None => Stdio::null(),
+            Some(lock) => lock.try_clone_to_owned()?,
+            None => OwnedFd::from(File::options().write(true).open("/dev/null")?),
         };
-        // Three descriptors under the numbers that every program has open: no others are inherited.
-        let child = Command::new("/proc/self/exe")
-            .arg0(PROCESS_NAME.to_string_lossy().as_ref())
-            .args([GUARDIAN_ARG, &run])
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(read_end))
-            .stdout(Stdio::from(groups.try_clone()?))
-            .stderr(third)
-            .process_group(0)
-            .spawn()?;
+        let mut argv = Argv::new();
+        argv.push(PROCESS_NAME.to_bytes());
+        argv.push(GUARDIAN_ARG.as_bytes());
+        argv.push(run.as_bytes());
+        let mut pointers = Vec::new();
+        argv.pointers(&mut pointers);
+        // Three descriptors under the numbers that every program has open, and no environment, so
+        // that it does not carry the mark of a run that we may be a job of.
+        let pid = Spawner::new()?.spawn(&Spawn {
+            program: c"/proc/self/exe",
+            argv: &pointers,
+            envp: &[std::ptr::null()],
+            stdin: read_end.as_fd(),
+            stdout: Some(groups.as_fd()),
+            stderr: Some(third.as_fd()),
+            directory: Some(c"/"),
+            nice: 0,
+            open_files: None,
+            handled_signals: &[],
+            leads: Leads::Session,
+        })?;
         Ok(Self {
             lifeline: File::from(write_end),
             groups,
-            pid: child.id().cast_signed(),
+            pid,
             run,
         })
     }
@@ -114,8 +125,8 @@ impl Guardian {
 
 /// The guardian's whole life, in its own process.
 pub fn guard(run: &str) -> ExitCode {
-    // It was started in a process group of its own, which no kill of ours reaches; what is meant for
-    // the terminal's session may not end it either.
+    // Nothing that is meant for the run's terminal or process group reaches its session; what is sent
+    // to it alone does not end it either.
     let _ = rustix::thread::set_name(PROCESS_NAME);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
         let _ = signal_hook::flag::register(signal, std::sync::Arc::default());

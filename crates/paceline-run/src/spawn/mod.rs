@@ -12,7 +12,7 @@ pub use limits::{ProcessLimits, raise_open_files};
 pub use program::{ProgramError, find_program};
 
 pub(crate) use child::{
-    Exit, Reaped, Spawn, Spawner, exit_record, reap, signal_is_ignored, stop_self,
+    Exit, Leads, Reaped, Spawn, Spawner, exit_record, reap, signal_is_ignored, stop_self,
 };
 pub(crate) use environment::Environment;
-pub(crate) use tree::{descendants, signal_group, signal_process};
+pub(crate) use tree::{descendants, descendants_among, processes, signal_group, signal_process};

@@ -21,6 +21,7 @@ pub use render::{JobContext, RenderError};
 
 use placeholder::{Part, Placeholder, Which};
 use quote::Quoting;
+use script::Script;
 
 /// How the command was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +117,9 @@ pub enum TemplateError {
         /// Where, counted from 1 in bytes.
         column: usize,
     },
+    /// `-X` with a placeholder inside a word of a script.
+    #[error("-X cannot repeat a word around {{}} in a command that needs a shell")]
+    ContextInScript,
     /// `sh -c '… {} …'` inside a longer shell command.
     #[error(
         "the placeholder would be read a second time by the inner {shell}, where it cannot be quoted safely"
@@ -139,6 +143,7 @@ impl TemplateError {
             Self::UnsafePlace { .. } => {
                 "pass the input as an argument: paceline run -- sh -c 'echo \"$1\"' sh {}"
             }
+            Self::ContextInScript => "use -m, or give the program and its arguments after --",
             Self::NestedShell { .. } => "pass the input as an argument: sh -c 'echo \"$1\"' sh {}",
         }
     }
@@ -172,19 +177,17 @@ impl Template {
             let mut line = source[0].clone();
             for word in &source[1..] {
                 line.push(b' ');
-                let has_placeholder = pieces_of(word)
-                    .iter()
-                    .any(|p| matches!(p, Piece::Placeholder { .. }));
-                line.extend(if has_placeholder {
-                    word.clone()
-                } else {
-                    shell_quoted(word)
-                });
+                line.extend(word_of_line(word));
             }
             of_script(&line, shell)?
         } else {
             direct(&source)?
         };
+        if insert == Insert::InputsWithContext
+            && let Form::Shell { script, .. } = &form
+        {
+            refuse_context(script)?;
+        }
         if insert != Insert::Nothing && !form.has_input() {
             form.append_input();
         }
@@ -262,6 +265,57 @@ impl Template {
     }
 }
 
+/// `-X` repeats the word around a placeholder; in a script, words are the shell's business.
+fn refuse_context(script: &[Piece]) -> Result<(), TemplateError> {
+    let blank =
+        |byte: Option<&u8>| byte.is_none_or(|b| b.is_ascii_whitespace() || b";|&<>()".contains(b));
+    let literal = |at: Option<usize>| match at.and_then(|at| script.get(at)) {
+        Some(Piece::Literal(text)) => text.as_slice(),
+        _ => b"",
+    };
+    let mut inputs = script
+        .iter()
+        .enumerate()
+        .filter(|(_, piece)| piece.is_input());
+    let alone = inputs.all(|(at, _)| {
+        blank(literal(at.checked_sub(1)).last()) && blank(literal(Some(at + 1)).first())
+    });
+    if alone {
+        Ok(())
+    } else {
+        Err(TemplateError::ContextInScript)
+    }
+}
+
+/// A word as a part of a command line, with its placeholders still in it.
+fn word_of_line(word: &[u8]) -> Vec<u8> {
+    let pieces = pieces_of(word);
+    let placeholders = pieces
+        .iter()
+        .filter(|piece| matches!(piece, Piece::Placeholder { .. }))
+        .count();
+    match (placeholders, pieces.len()) {
+        (0, _) => shell_quoted(word),
+        (1, 1) => word.to_vec(),
+        _ => {
+            let mut quoted = vec![b'"'];
+            for piece in &pieces {
+                match piece {
+                    // Double quotes take any bytes.
+                    Piece::Literal(text) => {
+                        let _ = Quoting::Double.write(text, &mut quoted);
+                    }
+                    Piece::Placeholder { placeholder, .. } => {
+                        quoted.extend_from_slice(placeholder.to_string().as_bytes());
+                    }
+                }
+            }
+            quoted.push(b'"');
+            quoted
+        }
+    }
+}
+
 /// A first word with a space in it is the beginning of a command line, unless it is a path.
 fn is_piece_of_a_line(first: &[u8]) -> bool {
     first.contains(&b' ') && !first.starts_with(b"/") && !first.starts_with(b"./")
@@ -302,7 +356,7 @@ fn of_script(line: &[u8], shell: PathBuf) -> Result<Form, TemplateError> {
     if let Some(words) = script.words {
         return quote_inner_script(words.into_iter().map(Word::from).collect());
     }
-    refuse_nested_shell(&script.pieces)?;
+    refuse_nested_shell(&script)?;
     Ok(Form::Shell {
         shell,
         script: script.pieces,
@@ -324,7 +378,7 @@ fn quote_inner_script(mut words: Vec<Word>) -> Result<Form, TemplateError> {
         && words[index].pieces.iter().any(Piece::is_input)
     {
         let inner = script::read(texts[index])?;
-        refuse_nested_shell(&inner.pieces)?;
+        refuse_nested_shell(&inner)?;
         words[index] = Word {
             pieces: inner.pieces,
             is_script: true,
@@ -333,67 +387,14 @@ fn quote_inner_script(mut words: Vec<Word>) -> Result<Form, TemplateError> {
     Ok(Form::Direct(words))
 }
 
-/// A placeholder inside the quoted script of a further `sh -c` or `eval` is quoted for the outer
-/// shell alone; the inner one would run it.
-fn refuse_nested_shell(pieces: &[Piece]) -> Result<(), TemplateError> {
-    let mut inner_shell: Option<String> = None;
-    for piece in pieces {
-        match piece {
-            Piece::Literal(text) => {
-                if let Some(shell) = last_inner_shell(text) {
-                    inner_shell = Some(shell);
-                } else if text.iter().any(|b| matches!(b, b';' | b'|' | b'&' | b'\n')) {
-                    inner_shell = None;
-                }
-            }
-            Piece::Placeholder {
-                placeholder,
-                quoting,
-            } if placeholder.is_input() => {
-                if let Some(shell) = &inner_shell
-                    && (matches!(quoting, Quoting::Single | Quoting::Double)
-                        || shell == "eval"
-                        || shell == "trap")
-                {
-                    return Err(TemplateError::NestedShell {
-                        shell: shell.clone(),
-                    });
-                }
-            }
-            Piece::Placeholder { .. } => {}
-        }
+/// A placeholder in the script of a further shell is quoted for the outer one alone.
+fn refuse_nested_shell(script: &Script) -> Result<(), TemplateError> {
+    match &script.read_twice_by {
+        Some(shell) => Err(TemplateError::NestedShell {
+            shell: shell.clone(),
+        }),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// The last shell in `text` that is given a script with `-c`, unless its script has ended in it.
-fn last_inner_shell(text: &[u8]) -> Option<String> {
-    let words: Vec<&[u8]> = text
-        .split(|b| b.is_ascii_whitespace() || matches!(b, b';' | b'|' | b'&' | b'('))
-        .filter(|w| !w.is_empty())
-        .collect();
-    for (index, word) in words.iter().enumerate().rev() {
-        if matches!(*word, b"eval" | b"trap") {
-            return Some(String::from_utf8_lossy(word).into_owned());
-        }
-        if let Some(script) = script::script_word_of(&words[index..]).map(|at| &words[index + at..])
-        {
-            // The script ends with the first word up to which its quotes are balanced.
-            let quote = script[0]
-                .first()
-                .copied()
-                .filter(|b| matches!(b, b'\'' | b'"'));
-            let closed = quote.is_none_or(|quote| {
-                let mut quotes = 0;
-                script.iter().any(|word| {
-                    quotes += word.iter().filter(|b| **b == quote).count();
-                    quotes % 2 == 0
-                })
-            });
-            return (!closed).then(|| String::from_utf8_lossy(word).into_owned());
-        }
-    }
-    None
 }
 
 /// Cuts a word at its placeholders. Outside a shell none of them is quoted.

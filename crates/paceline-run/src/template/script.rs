@@ -16,6 +16,8 @@ pub(crate) struct Script {
     pub(crate) pieces: Vec<Piece>,
     /// The same as words without their quotes, if no shell is needed to run it.
     pub(crate) words: Option<Vec<Vec<Piece>>>,
+    /// A shell, `eval` or `trap` inside that would read an input a second time.
+    pub(crate) read_twice_by: Option<String>,
 }
 
 /// Something whose end the reader is waiting for.
@@ -27,6 +29,12 @@ enum Inside {
     Parenthesis,
     /// `$((…))`, with the parentheses open inside it.
     Arithmetic(usize),
+}
+
+/// A word and a command that a `$(…)` or `(…)` interrupts.
+struct Outer {
+    word: Option<Vec<Piece>>,
+    command: Vec<Vec<u8>>,
 }
 
 /// Words that only a shell knows: keywords, and builtins without a program of that name.
@@ -120,16 +128,29 @@ pub(crate) fn is_operator(word: &[u8]) -> bool {
 /// program (`env`, `sudo`, `find -exec`, …): the index of the script.
 pub(crate) fn script_word_of(words: &[&[u8]]) -> Option<usize> {
     (0..words.len())
-        .filter(|at| is_shell(words[*at]))
-        .find_map(|shell| {
-            for (index, word) in words.iter().enumerate().skip(shell + 1) {
-                let flags = word.strip_prefix(b"-")?;
-                if !flags.starts_with(b"-") && flags.contains(&b'c') {
-                    return Some(index + 1).filter(|next| *next < words.len());
-                }
+        .filter(|at| is_shell(words[*at]) || words[*at].starts_with(b"$"))
+        .find_map(|shell| script_after(words, shell + 1))
+}
+
+/// The script among the arguments of a shell, which begin at `first`.
+fn script_after(words: &[&[u8]], first: usize) -> Option<usize> {
+    let mut at = first;
+    let mut reads_script = false;
+    while let Some(word) = words.get(at) {
+        match *word {
+            b"--" if reads_script => return Some(at + 1).filter(|next| *next < words.len()),
+            b"-O" | b"+O" | b"--rcfile" | b"--init-file" => at += 1,
+            _ if word.starts_with(b"--") => {}
+            _ if word.starts_with(b"-") || word.starts_with(b"+") => {
+                reads_script |= word.starts_with(b"-") && word.contains(&b'c');
+                // The name of an option comes as a word of its own.
+                at += usize::from(word.ends_with(b"o"));
             }
-            None
-        })
+            _ => return reads_script.then_some(at),
+        }
+        at += 1;
+    }
+    None
 }
 
 fn is_shell(program: &[u8]) -> bool {
@@ -151,6 +172,13 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     inside: Vec<(Inside, usize)>,
+    /// What is left to go on with at the end of each open parenthesis.
+    outer: Vec<Outer>,
+    /// The words of the present command so far, without their quotes.
+    command: Vec<Vec<u8>>,
+    read_twice_by: Option<String>,
+    /// The next word is where a redirection goes, and no word of the command.
+    redirected: bool,
     pieces: Vec<Piece>,
     words: Vec<Vec<Piece>>,
     /// The word being read; `None` between words.
@@ -167,6 +195,10 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             inside: Vec::new(),
+            outer: Vec::new(),
+            command: Vec::new(),
+            read_twice_by: None,
+            redirected: false,
             pieces: Vec::new(),
             words: Vec::new(),
             word: None,
@@ -219,6 +251,7 @@ impl<'a> Reader<'a> {
         Ok(Script {
             pieces: self.pieces,
             words: (!self.needs_shell).then_some(self.words),
+            read_twice_by: self.read_twice_by,
         })
     }
 
@@ -258,6 +291,16 @@ impl<'a> Reader<'a> {
             });
         }
         let quoting = self.quoting();
+        if placeholder.is_input() {
+            self.look_for_second_reader();
+            let word = self.word.as_deref().map(literal_text).unwrap_or_default();
+            if quoting == Quoting::Bare && is_index(&word) {
+                return Err(TemplateError::UnsafePlace {
+                    place: "in an array index, which bash computes",
+                    column: self.at + 1,
+                });
+            }
+        }
         self.pieces.push(Piece::Placeholder {
             placeholder,
             quoting,
@@ -275,6 +318,23 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Notes if the present word is the script of a further shell, or goes to one in another way.
+    fn look_for_second_reader(&mut self) {
+        let present = self.word.as_deref().map(literal_text).unwrap_or_default();
+        let mut words: Vec<&[u8]> = self.command.iter().map(Vec::as_slice).collect();
+        if let Some(reader) = words
+            .iter()
+            .find(|word| matches!(**word, b"eval" | b"trap"))
+        {
+            self.read_twice_by = Some(String::from_utf8_lossy(reader).into_owned());
+            return;
+        }
+        words.push(if present.is_empty() { b"{}" } else { &present });
+        if script_word_of(&words).is_some_and(|script| script + 1 == words.len()) {
+            self.read_twice_by = Some("shell -c".to_owned());
+        }
+    }
+
     /// Takes `length` bytes into the script, and `shown` of them into the present word.
     fn take(&mut self, length: usize, shown: &[u8]) {
         let end = (self.at + length).min(self.text.len());
@@ -287,12 +347,30 @@ impl<'a> Reader<'a> {
 
     fn end_word(&mut self) {
         if let Some(word) = self.word.take() {
+            if !std::mem::take(&mut self.redirected) {
+                self.command.push(literal_text(&word));
+            }
             self.words.push(word);
         }
     }
 
     fn begin(&mut self, inside: Inside) {
+        if inside == Inside::Parenthesis {
+            self.outer.push(Outer {
+                word: self.word.take(),
+                command: std::mem::take(&mut self.command),
+            });
+        }
         self.inside.push((inside, self.at));
+    }
+
+    fn end_parenthesis(&mut self) {
+        self.operator();
+        self.inside.pop();
+        if let Some(outer) = self.outer.pop() {
+            self.word = outer.word;
+            self.command = outer.command;
+        }
     }
 
     fn in_single_quotes(&mut self, byte: u8) {
@@ -340,16 +418,16 @@ impl<'a> Reader<'a> {
                 set_depth(self, depth - 1);
                 self.take(1, b"");
             }
-            b')' => {
+            b')' if self.text.get(self.at + 1) == Some(&b')') => {
                 self.inside.pop();
-                self.take(
-                    if self.text.get(self.at + 1) == Some(&b')') {
-                        2
-                    } else {
-                        1
-                    },
-                    b"",
-                );
+                self.take(2, b"");
+            }
+            // Two subshells after all, which only a whole shell parser could follow.
+            b')' => {
+                return Err(TemplateError::Unclosed {
+                    what: "((",
+                    column: self.at + 1,
+                });
             }
             b'$' => self.dollar()?,
             b'`' => self.backticks()?,
@@ -403,8 +481,7 @@ impl<'a> Reader<'a> {
                 self.take(1, b"");
             }
             b')' => {
-                self.operator();
-                self.inside.pop();
+                self.end_parenthesis();
                 self.take(1, b"");
             }
             b'<' if self.text[self.at..].starts_with(b"<<<") => {
@@ -423,8 +500,15 @@ impl<'a> Reader<'a> {
                 }
                 self.take(1, b"");
             }
-            b'|' | b'&' | b';' | b'<' | b'>' => {
+            b'|' | b'&' | b';' => {
                 self.operator();
+                self.take(1, b"");
+            }
+            // The command goes on after a redirection.
+            b'<' | b'>' => {
+                self.needs_shell = true;
+                self.end_word();
+                self.redirected = true;
                 self.take(1, b"");
             }
             b'*' | b'?' | b'[' => {
@@ -438,10 +522,7 @@ impl<'a> Reader<'a> {
             other => self.take(1, &[other]),
         }
         // A `)` of a `case` inside `$(…)` would be taken for the end of the substitution.
-        if !self.inside.is_empty()
-            && self.word.is_none()
-            && matches!(self.words.last().map(Vec::as_slice), Some([Piece::Literal(w)]) if w == b"case")
-        {
+        if !self.inside.is_empty() && self.command.first().is_some_and(|word| word == b"case") {
             self.placeholders_refused = Some("after a `case` inside parentheses");
         }
         Ok(())
@@ -450,6 +531,7 @@ impl<'a> Reader<'a> {
     fn operator(&mut self) {
         self.needs_shell = true;
         self.end_word();
+        self.command.clear();
     }
 
     /// At a `$`: an expansion that only a shell can do, or a plain dollar sign.
@@ -467,6 +549,11 @@ impl<'a> Reader<'a> {
                 self.begin(Inside::Parenthesis);
                 self.take(2, b"");
             }
+            [b'[', ..] => {
+                self.needs_shell = true;
+                self.refuse_with_placeholders("beside $[…] (write $((…)) instead)")?;
+                self.take(2, b"$");
+            }
             [b'{', ..] => {
                 self.needs_shell = true;
                 let Some(close) = memchr::memchr(b'}', rest) else {
@@ -475,6 +562,10 @@ impl<'a> Reader<'a> {
                         column: self.at + 1,
                     });
                 };
+                // Where such an expansion ends depends on the quotes in it.
+                if rest[1..close].iter().any(|b| b"'\"\\`${".contains(b)) {
+                    self.refuse_with_placeholders("beside a ${…} with quotes or braces in it")?;
+                }
                 self.take(close + 2, b"$");
             }
             [b'\'', ..] if self.quoting() == Quoting::Bare => {
@@ -531,24 +622,33 @@ impl<'a> Reader<'a> {
             }
         }
         self.refuse_placeholders_until(end, "inside $'…'")?;
+        if memchr::memmem::find(&self.text[start..end], b"\\'").is_some() {
+            // Only some shells know $'…'; the others see its end elsewhere.
+            self.refuse_with_placeholders("beside a $'…' with a quote in it")?;
+        }
         self.take(end + 1 - start, b"$");
         Ok(())
     }
 
     fn backticks(&mut self) -> Result<(), TemplateError> {
         let start = self.at;
-        let Some(length) = memchr::memchr(b'`', &self.text[start + 1..]) else {
-            return Err(TemplateError::Unclosed {
-                what: "backtick (`)",
-                column: start + 1,
-            });
-        };
+        let mut end = start + 1;
+        loop {
+            match self.text.get(end) {
+                Some(b'`') => break,
+                Some(b'\\') => end += 2,
+                Some(_) => end += 1,
+                None => {
+                    return Err(TemplateError::Unclosed {
+                        what: "backtick (`)",
+                        column: start + 1,
+                    });
+                }
+            }
+        }
         self.needs_shell = true;
-        self.refuse_placeholders_until(
-            start + 1 + length,
-            "inside backticks (write $(…) instead)",
-        )?;
-        self.take(length + 2, b"`");
+        self.refuse_placeholders_until(end, "inside backticks (write $(…) instead)")?;
+        self.take(end + 1 - start, b"`");
         Ok(())
     }
 
@@ -567,6 +667,20 @@ impl<'a> Reader<'a> {
             Some(_) => Err(TemplateError::UnsafePlace {
                 place: "right after a backslash",
                 column: self.at + 2,
+            }),
+        }
+    }
+
+    /// For what cannot be followed well enough to let any input into the same script.
+    fn refuse_with_placeholders(&self, place: &'static str) -> Result<(), TemplateError> {
+        let found = (0..self.text.len()).find(|at| {
+            Placeholder::at_start_of(&self.text[*at..]).is_some_and(|(found, _)| found.is_input())
+        });
+        match found {
+            None => Ok(()),
+            Some(at) => Err(TemplateError::UnsafePlace {
+                place,
+                column: at + 1,
             }),
         }
     }
@@ -595,6 +709,30 @@ fn push_literal(pieces: &mut Vec<Piece>, text: &[u8]) {
     } else {
         pieces.push(Piece::Literal(text.to_vec()));
     }
+}
+
+/// The text of a word, with a stand-in for each input.
+fn literal_text(word: &[Piece]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for piece in word {
+        match piece {
+            Piece::Literal(literal) => text.extend_from_slice(literal),
+            Piece::Placeholder { .. } => text.extend_from_slice(b"{}"),
+        }
+    }
+    text
+}
+
+/// `name[…`, not yet closed.
+fn is_index(word: &[u8]) -> bool {
+    let Some(open) = memchr::memchr(b'[', word) else {
+        return false;
+    };
+    open > 0
+        && word[..open]
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && memchr::memchr(b']', &word[open..]).is_none()
 }
 
 /// `NAME=…` before a command sets a variable for it.
@@ -723,6 +861,61 @@ mod tests {
     }
 
     #[test]
+    fn refuses_what_only_a_whole_shell_parser_could_follow() {
+        for text in [
+            "echo \"r: $(case {} in *.gz) echo {} ;; esac)\"",
+            "echo $[{}+1]",
+            "a[{}]=1",
+            "[[ {} -gt 5 ]] && echo",
+            "echo \"$((echo a) ; echo {})\"",
+            "echo $'\\'' {}",
+            "echo ${x%'}'} '{}'",
+            "echo ${x:-{}}",
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert_eq!(
+            quotings("if (( {} > 5 )); then echo {}; fi"),
+            [Quoting::Arithmetic, Quoting::Bare]
+        );
+        assert_eq!(
+            quotings("for ((i=0;i<{};i++)); do :; done"),
+            [Quoting::Arithmetic]
+        );
+        assert_eq!(quotings("a$(b)#c {}"), [Quoting::Bare]);
+    }
+
+    #[test]
+    fn finds_who_would_read_an_input_again() {
+        let reader = |text: &str| {
+            read(text.as_bytes())
+                .expect("reads")
+                .read_twice_by
+                .is_some()
+        };
+        for text in [
+            "true; sh -c 'echo {}'",
+            "$SHELL -c \"echo {}\"; true",
+            "trap 'rm {}.tmp' EXIT; true",
+            "sh -c 'echo '{} | cat",
+            "sh -c 'echo '\"{}\" | cat",
+            "bash -o pipefail -c 'echo {}' | cat",
+            "cat x | xargs sh -c 'echo {}'",
+            "echo $(sh -c 'echo {}')",
+            "sh >out -c 'echo {}'",
+        ] {
+            assert!(reader(text), "{text}");
+        }
+        for text in [
+            "sh -c 'echo' | tee '{}'",
+            "cd x && sh -c 'echo \"$1\"' sh {}",
+            "eval x; echo {}",
+        ] {
+            assert!(!reader(text), "{text}");
+        }
+    }
+
+    #[test]
     fn names_what_is_not_closed() {
         for text in [
             "echo 'a", "echo \"a", "echo $(a", "(a", "echo `a", "a \\", "echo ${a",
@@ -744,6 +937,11 @@ mod tests {
         assert_eq!(index(&["sh", "script", "-c"]), None);
         assert_eq!(index(&["python3", "-c", "x"]), None);
         assert_eq!(index(&["sh", "-c"]), None);
+        assert_eq!(index(&["bash", "-euo", "pipefail", "-c", "echo"]), Some(4));
+        assert_eq!(index(&["bash", "-o", "pipefail", "-c", "echo"]), Some(4));
+        assert_eq!(index(&["sh", "-c", "--", "echo"]), Some(3));
+        assert_eq!(index(&["sh", "-c", "-e", "echo"]), Some(3));
+        assert_eq!(index(&["$SHELL", "-c", "echo"]), Some(2));
         assert_eq!(index(&["sudo", "-u", "x", "bash", "-ec", "echo"]), Some(5));
         assert_eq!(index(&["sh", "x", "bash", "-c", "echo"]), Some(4));
     }

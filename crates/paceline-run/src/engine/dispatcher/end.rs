@@ -49,6 +49,16 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// When a run has been stopped, jobs that will not come hold nobody up any longer.
+    pub(super) fn pass_on_the_rest(&mut self) {
+        let stopped = self.stop.phase() >= Phase::Draining;
+        if stopped && self.in_flight.is_empty() && self.order.len() > 0 {
+            for waiting in self.order.drain() {
+                self.sink.deliver(waiting);
+            }
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         if !self.in_flight.is_empty() {
             return false;
@@ -62,9 +72,6 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn finish(mut self) -> Outcome {
-        for waiting in self.order.drain() {
-            self.sink.deliver(waiting);
-        }
         let ours = std::process::id().cast_signed();
         let stopped = self.stop.phase() >= Phase::Terminating;
         let leftovers = || {

@@ -97,6 +97,7 @@ impl Dispatcher<'_> {
                 Err(error) => failure = Some(error),
             }
         }
+        attempt.lost_output |= failure.is_some();
         if let Some(error) = failure {
             self.output_failed(RunError::system(
                 "hold the output of a job (is the temporary directory full?)",
@@ -133,6 +134,9 @@ impl Dispatcher<'_> {
         let Some((exit, _)) = attempt.ended else {
             return;
         };
+        if attempt.lost_output {
+            return;
+        }
         let ending = match exit {
             Exit::Code(0) if !attempt.timed_out => Ending::Exit(0),
             _ if attempt.timed_out => Ending::TimedOut,
@@ -243,7 +247,9 @@ impl Dispatcher<'_> {
             })),
         };
         self.pass_on(job.place, delivery);
-        let total = self.feed.progress().total;
+        let inputs = self.feed.progress().total;
+        // Where inputs are packed, they are not as many as jobs.
+        let total = inputs.filter(|_| self.packer.is_none());
         if let Some(halt) = self.halt.after(self.tally, total) {
             let cause = StopCause::Halt(ending);
             let moved = match halt.when {

@@ -32,7 +32,8 @@ use crate::input::Feed;
 use crate::output::{Delivery, Order, OutputOptions, READ_BYTES, Sink, Spool};
 use crate::policy::{HaltState, Tally, TimeLimit};
 use crate::spawn::{
-    Environment, Guardian, Spawner, descendants, find_program, signal_group, signal_process,
+    Environment, Guardian, Spawner, descendants, descendants_among, find_program, processes,
+    signal_group, signal_process,
 };
 use crate::template::{Argv, Template};
 
@@ -44,7 +45,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What is kept of a failed job's standard error.
 const STDERR_TAIL_BYTES: usize = 2048;
 /// The reorder window of `-k`: jobs that may wait for an earlier one.
-const ORDER_JOBS: usize = 65_536;
+const ORDER_JOBS: usize = 8192;
 /// What they may hold in memory before it moves to a file.
 const ORDER_BYTES: usize = 2 << 20;
 /// How many of them may hold a file of their own.
@@ -85,6 +86,7 @@ pub(super) struct Dispatcher<'a> {
     poll: Poll,
     signals: Signals,
     spawner: Spawner,
+    handled_signals: Vec<i32>,
     environment: Environment,
     environment_bytes: usize,
     null: OwnedFd,
@@ -118,6 +120,8 @@ pub(super) struct Dispatcher<'a> {
     peak_rss_bytes: u64,
     max_limit: usize,
     next_start: Duration,
+    /// A job could start but for that.
+    held_back: bool,
     next_tick: Duration,
     next_beat: Duration,
     /// When an attempt may reach its time limit next.
@@ -153,7 +157,7 @@ impl<'a> Dispatcher<'a> {
         let environment = Environment::new(std::env::vars_os(), &plan.jobs.environment, run_name);
         let environment_bytes = environment.size_bytes();
         let packer = packs(&plan.jobs, plan.template.insert())
-            .then(|| Packer::new(&plan.template, environment_bytes, plan.jobs.pack_at_most));
+            .then(|| Packer::new(&plan.template, environment_bytes, &plan.jobs));
         // A program with an input in its name is looked up for each job.
         let program = plan.template.fixed_program().and_then(|program| {
             find_program(
@@ -186,6 +190,7 @@ impl<'a> Dispatcher<'a> {
             observer,
             start,
             poll,
+            handled_signals: signals.handled(),
             signals,
             spawner: Spawner::new()
                 .map_err(RunError::system("get memory for starting processes"))?,
@@ -217,6 +222,7 @@ impl<'a> Dispatcher<'a> {
             cpu: Duration::ZERO,
             peak_rss_bytes: 0,
             next_start: Duration::ZERO,
+            held_back: false,
             next_tick: Duration::ZERO,
             next_beat: Duration::ZERO,
             next_limit: None,
@@ -233,6 +239,7 @@ impl<'a> Dispatcher<'a> {
             let now = self.start.elapsed();
             self.do_what_is_due(now);
             self.start_jobs();
+            self.pass_on_the_rest();
             if self.is_over() {
                 break;
             }
@@ -271,13 +278,22 @@ impl<'a> Dispatcher<'a> {
     }
 }
 
-/// Signals a job's process group, and whatever of its descendants has left it.
-fn signal_tree(pid: i32, signal: Signal) {
-    let others = descendants(pid);
-    signal_group(pid, signal);
-    others.iter().for_each(|pid| signal_process(*pid, signal));
+/// Signals jobs' process groups, and whatever of their descendants has left them.
+fn signal_trees(pids: &[i32], signal: Signal) {
+    if pids.is_empty() {
+        return;
+    }
+    let others = descendants_among(&processes(), pids);
+    for pid in pids {
+        signal_group(*pid, signal);
+    }
+    for pid in others {
+        signal_process(pid, signal);
+    }
     if signal != Signal::KILL {
         // A stopped process could not act on it.
-        signal_group(pid, Signal::CONT);
+        for pid in pids {
+            signal_group(*pid, Signal::CONT);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 
-use super::{Dispatcher, signal_tree};
+use super::{Dispatcher, signal_trees};
 use crate::engine::event::{RunEvent, StopCause};
 use crate::engine::stop::Phase;
 use crate::spawn::{reap, signal_group, stop_self};
@@ -49,7 +49,12 @@ impl Dispatcher<'_> {
             .iter()
             .for_each(|group| signal_group(*group, Signal::STOP));
         self.emit(&RunEvent::Suspended);
+        let stopped_at = self.start.elapsed();
         stop_self();
+        // The jobs stood still too: this does not count against their time limits.
+        let stood_still = self.start.elapsed().saturating_sub(stopped_at);
+        self.in_flight.shift_starts(stood_still);
+        self.next_limit = self.next_limit.map(|at| at + stood_still);
         groups
             .iter()
             .for_each(|group| signal_group(*group, Signal::CONT));
@@ -75,12 +80,13 @@ impl Dispatcher<'_> {
             .iter_running()
             .map(|(place, a)| (place, a.pid))
             .collect();
-        for (place, pid) in running {
-            if let Some(attempt) = self.in_flight.get_mut(place) {
+        for (place, _) in &running {
+            if let Some(attempt) = self.in_flight.get_mut(*place) {
                 attempt.stopped_by_us = true;
             }
-            signal_tree(pid, signal);
         }
+        let pids: Vec<i32> = running.into_iter().map(|(_, pid)| pid).collect();
+        signal_trees(&pids, signal);
         // Streams that only leftovers hold open are not waited for any more.
         for place in self.in_flight.lingering() {
             self.attempt_is_over(place);

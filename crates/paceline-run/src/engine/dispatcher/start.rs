@@ -17,7 +17,7 @@ use crate::engine::pack::arguments_limit_bytes;
 use crate::engine::stop::Phase;
 use crate::input::{Block, Next};
 use crate::output::{Capture, OutputMode};
-use crate::spawn::{Spawn, find_program};
+use crate::spawn::{Leads, Spawn, find_program};
 use crate::template::JobContext;
 
 impl Dispatcher<'_> {
@@ -29,8 +29,11 @@ impl Dispatcher<'_> {
         while self.stop.phase() == Phase::Running
             && self.in_flight.running() < self.controller.limit()
             && !self.sink.is_congested()
-            && self.start.elapsed() >= self.next_start
         {
+            if self.start.elapsed() < self.next_start {
+                self.held_back = true;
+                return;
+            }
             let Some(job) = self.next_job() else {
                 return;
             };
@@ -58,10 +61,13 @@ impl Dispatcher<'_> {
         let next = match &mut self.packer {
             None => self.feed.take_next(),
             Some(packer) => {
-                let level = self
-                    .controller
-                    .limit()
-                    .max(paceline_observe::cores() as usize);
+                // A level that is still to be found will not end below the cores.
+                let least = if self.lookout.is_some() {
+                    paceline_observe::cores() as usize
+                } else {
+                    1
+                };
+                let level = self.controller.limit().max(least);
                 packer.next(&mut self.feed, &self.template, level)
             }
         };
@@ -121,6 +127,7 @@ impl Dispatcher<'_> {
                     stderr,
                     listened_to: false,
                     timed_out: false,
+                    lost_output: false,
                     stopped_by_us: false,
                     ended: None,
                 });
@@ -196,6 +203,8 @@ impl Dispatcher<'_> {
             directory: self.directory.as_deref(),
             nice: self.options.nice,
             open_files: self.options.open_files,
+            handled_signals: &self.handled_signals,
+            leads: Leads::Group,
         };
         let pid = match self.spawner.spawn(&request) {
             // A script without its first line: shells run those, and so does execvp(3).

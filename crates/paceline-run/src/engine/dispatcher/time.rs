@@ -5,9 +5,8 @@ use std::time::Duration;
 use paceline_control::Event;
 use rustix::process::Signal;
 
-use super::{Dispatcher, Due, signal_tree};
+use super::{Dispatcher, Due, signal_trees};
 use crate::engine::event::RunEvent;
-use crate::engine::stop::Phase;
 
 impl Dispatcher<'_> {
     pub(super) fn do_what_is_due(&mut self, now: Duration) {
@@ -24,7 +23,7 @@ impl Dispatcher<'_> {
                         .get_if(place, attempt)
                         .filter(|a| a.ended.is_none())
                     {
-                        signal_tree(attempt.pid, Signal::KILL);
+                        signal_trees(&[attempt.pid], Signal::KILL);
                     }
                 }
                 Due::Linger { place, attempt } => {
@@ -84,11 +83,12 @@ impl Dispatcher<'_> {
                 self.next_limit = Some(self.next_limit.map_or(ends, |next| next.min(ends)));
             }
         }
+        let mut pids = Vec::with_capacity(late.len());
         for place in late {
             if let Some(attempt) = self.in_flight.get_mut(place) {
                 attempt.timed_out = true;
+                pids.push(attempt.pid);
                 let number = attempt.number;
-                signal_tree(attempt.pid, Signal::TERM);
                 self.timers.set(
                     now + self.options.grace,
                     Due::Kill {
@@ -98,9 +98,10 @@ impl Dispatcher<'_> {
                 );
             }
         }
+        signal_trees(&pids, Signal::TERM);
     }
 
-    pub(super) fn time_until_next(&self, now: Duration) -> Option<Duration> {
+    pub(super) fn time_until_next(&mut self, now: Duration) -> Option<Duration> {
         let mut next = self.timers.next();
         let mut sooner = |at: Option<Duration>| {
             if let Some(at) = at {
@@ -111,7 +112,7 @@ impl Dispatcher<'_> {
         sooner(self.stop.kill_at());
         sooner(self.lookout.as_ref().map(|_| self.next_tick));
         sooner(self.observer.beat_every().map(|_| self.next_beat));
-        if self.next_start > now && self.stop.phase() == Phase::Running {
+        if std::mem::take(&mut self.held_back) {
             sooner(Some(self.next_start));
         }
         next.map(|at| at.saturating_sub(now))
