@@ -17,7 +17,8 @@ use crate::policy::HaltWhen;
 use crate::spawn::{Exit, Reaped, exit_record, signal_group};
 
 impl Dispatcher<'_> {
-    pub(super) fn on_reaped(&mut self, reaped: &Reaped) {
+    /// Notes the end of a process; the place of its attempt, if it was one.
+    pub(super) fn on_reaped(&mut self, reaped: &Reaped) -> Option<usize> {
         let now = self.start.elapsed();
         if self
             .guardian
@@ -27,15 +28,11 @@ impl Dispatcher<'_> {
             self.emit(&RunEvent::GuardianLost);
         }
         // Anyone else is an orphan that a job left to us.
-        let Some(place) = self.in_flight.reaped(reaped.pid) else {
-            return;
-        };
+        let place = self.in_flight.reaped(reaped.pid)?;
         if let Some(guardian) = &self.guardian {
             guardian.note(place, 0);
         }
-        let Some(attempt) = self.in_flight.get_mut(place) else {
-            return;
-        };
+        let attempt = self.in_flight.get_mut(place)?;
         attempt.ended = Some((reaped.exit, now));
         if attempt.timed_out {
             // What it started and did not take along has had its chance too.
@@ -75,10 +72,16 @@ impl Dispatcher<'_> {
             job: u64::from(number),
             attempt: attempt_report,
         });
+        Some(place)
+    }
 
+    /// Takes in what an attempt whose process has ended wrote last.
+    pub(super) fn on_ended(&mut self, place: usize) {
+        let now = self.start.elapsed();
         let Some(attempt) = self.in_flight.get_mut(place) else {
             return;
         };
+        let number = attempt.number;
         let mut held_open = false;
         let mut failure = None;
         for capture in [&mut attempt.stdout, &mut attempt.stderr]

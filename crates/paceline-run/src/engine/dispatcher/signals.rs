@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use super::{Dispatcher, signal_trees};
 use crate::engine::event::{RunEvent, StopCause};
 use crate::engine::stop::Phase;
-use crate::spawn::{reap, signal_group, stop_self};
+use crate::spawn::{Exit, reap, signal_group, stop_self};
 
 impl Dispatcher<'_> {
     pub(super) fn on_signal(&mut self, signal: i32) {
@@ -14,7 +14,15 @@ impl Dispatcher<'_> {
         match signal {
             SIGCHLD => {
                 while let Some(reaped) = reap() {
-                    self.on_reaped(&reaped);
+                    let Some(place) = self.on_reaped(&reaped) else {
+                        continue;
+                    };
+                    // A core has nothing to do until the next job runs: start that first. Unless
+                    // this end may decide that there is no next one.
+                    if reaped.exit == Exit::Code(0) && self.options.halt.is_none() {
+                        self.start_jobs();
+                    }
+                    self.on_ended(place);
                 }
             }
             SIGTSTP => self.suspend(),
