@@ -85,7 +85,7 @@ fn failures_outweigh_an_incomplete_journal() {
 #[test]
 fn a_job_that_writes_too_much_is_ended_by_the_system() {
     let scratch = Scratch::new();
-    let script = "ulimit -f 4000; exec \"$PACELINE\" run -j 2 'head -c {} /dev/zero > out.{}' ::: 1000 9000000";
+    let script = "ulimit -f 4000; exec \"$PACELINE\" run -j 1 'head -c {} /dev/zero > out.{}' ::: 1000 9000000";
     let output = scratch.shell(script).end().with_code(1);
     assert!(output.stderr.contains("9000000"), "{output:?}");
     assert_eq!(
