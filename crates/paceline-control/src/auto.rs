@@ -123,7 +123,10 @@ impl Auto {
     fn finished(&mut self, attempt: &Attempt) {
         let in_flight = self.in_flight.max(1);
         self.in_flight = self.in_flight.saturating_sub(1);
-        if attempt.outcome == Outcome::Cancelled {
+        if matches!(
+            attempt.outcome,
+            Outcome::Cancelled | Outcome::Busy | Outcome::Shed
+        ) {
             return;
         }
         self.cpu.finished(self.now, attempt, in_flight);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::learned::Learned;
 use crate::reason::Reason;
 
 /// Sets how many jobs may be in flight at once.
@@ -19,6 +20,19 @@ pub trait Controller: Send {
 
     /// How long after the last tick the next one is wanted; `None` if no signals are needed.
     fn tick_every(&self) -> Option<Duration>;
+
+    /// An attempt that must be ended at once, because memory runs out; its job is to be started
+    /// again later. To be asked after each tick until it says `None`; each attempt is named once,
+    /// and its [`Event::Finished`] is still due, with [`Outcome::Shed`] unless it ended by itself
+    /// first.
+    fn shed(&mut self) -> Option<JobId> {
+        None
+    }
+
+    /// What the run has found out so far, for the next one like it; `None` if nothing.
+    fn learned(&self) -> Option<Learned> {
+        None
+    }
 }
 
 /// Something that happened to the jobs under control.
@@ -105,6 +119,11 @@ pub enum Outcome {
     TimedOut,
     /// The user or a halt condition ended it; says nothing about the work.
     Cancelled,
+    /// It said that what it depends on is busy (an exit code, HTTP 429 or 503) and is to be
+    /// started again later.
+    Busy,
+    /// It was ended because [`Controller::shed`] named it, and is to be started again later.
+    Shed,
 }
 
 /// What the kernel says of the jobs in flight, since the previous tick.

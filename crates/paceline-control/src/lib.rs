@@ -44,10 +44,12 @@ mod bounds;
 mod caps;
 mod controller;
 mod fixed;
+mod learned;
 mod ramp;
 mod reason;
 mod sharing;
 mod smooth;
+mod usl;
 #[cfg(test)]
 mod virtual_machine;
 
@@ -57,4 +59,6 @@ pub use controller::{
     Attempt, Controller, Decision, Event, JobId, Left, Outcome, Resources, Signals,
 };
 pub use fixed::Fixed;
+pub use learned::{CurvePoint, Learned};
 pub use reason::Reason;
+pub use usl::{Measured, Usl};
