@@ -5,6 +5,7 @@ import datetime
 import os
 import platform
 import re
+import select
 import shutil
 import signal
 import statistics
@@ -62,10 +63,16 @@ def finish(status, usage, began):
     )
 
 
-def run(argv, **how):
-    """Runs `argv` to its end."""
+def run(argv, most=None, **how):
+    """Runs `argv` to its end, or kills it after `most` seconds."""
     began = clock()
     pid = start(argv, **how)
+    if most is not None:
+        handle = os.pidfd_open(pid)
+        ended, _, _ = select.select([handle], [], [], most)
+        os.close(handle)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     return finish(status, usage, began)
 

@@ -51,6 +51,24 @@ find_paceline() {
   paceline=$target/release/paceline
 }
 
+# begin ARG…: what every benchmark does first: options, Python, a scratch directory, paceline.
+begin() {
+  parse_options "$@"
+  need_python
+  make_scratch
+  find_paceline
+}
+
+# find_lab: builds the servers and jobs of lab/, unless LAB names the directory they are in, which
+# is left in `lab`.
+find_lab() {
+  lab=${LAB:-$target/release}
+  if [[ -z ${LAB:-} ]]; then
+    cargo build --manifest-path "$root/Cargo.toml" --release --locked -p paceline-lab >&2
+  fi
+  [[ -x $lab/lab-server ]] || { note "there is no lab-server in $lab" && exit 2; }
+}
+
 # find_peer TOOL: prints the path of a peer, installing it where that is simple; prints nothing,
 # and says so, if it cannot be had.
 find_peer() {

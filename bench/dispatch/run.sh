@@ -23,16 +23,13 @@ build_nothing() {
   fi
 }
 
-parse_options "$@"
-need_python
-make_scratch
+begin "$@"
 build_nothing
 bare=
 if wanted bare; then
   cargo build --manifest-path "$root/Cargo.toml" --release --locked -p paceline-bench-dispatch >&2
   bare=$target/release/bare
 fi
-find_paceline
 tool_options bare "$bare" paceline "$paceline" xargs "$(find_peer xargs)" \
   rust-parallel "$(find_peer rust-parallel)" parallel "$(find_peer parallel)"
 

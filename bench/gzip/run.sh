@@ -11,10 +11,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$(dirname "$0")/../common.sh"
 
-parse_options "$@"
-need_python
-make_scratch
-find_paceline
+begin "$@"
 tool_options xargs "$(find_peer xargs)" paceline "$paceline"
 
 python3 "$bench_dir/gzip/measure.py" --scratch "$scratch" --gzip "$(command -v gzip)" \

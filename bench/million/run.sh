@@ -10,10 +10,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../common.sh
 source "$(dirname "$0")/../common.sh"
 
-parse_options "$@"
-need_python
-make_scratch
-find_paceline
+begin "$@"
 tool_options paceline "$paceline" xargs "$(find_peer xargs)" \
   rust-parallel "$(find_peer rust-parallel)" parallel "$(find_peer parallel)"
 
