@@ -2,8 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::levels::LevelsFlags;
 use crate::run::RunFlags;
 use crate::runs::RunsFlags;
+use crate::tune::TuneFlags;
 
 /// Runs work concurrently at the pace the machine and the world allow.
 #[derive(Debug, Parser)]
@@ -26,6 +28,12 @@ pub(crate) enum Command {
     Run(Box<RunFlags>),
     /// List the runs that were recorded, or show one
     Runs(RunsFlags),
+    /// List the levels that were learned, with how throughput changed with the level
+    #[command(after_long_help = LEVELS_HELP)]
+    Levels(LevelsFlags),
+    /// Measure a command at rising levels, and remember the best one
+    #[command(after_long_help = TUNE_HELP, override_usage = "paceline tune [OPTIONS] COMMAND... [::: INPUT...]\n       paceline tune [OPTIONS] -- PROGRAM [ARG]... [::: INPUT...]")]
+    Tune(Box<TuneFlags>),
 }
 
 const RUN_HELP: &str = "\
@@ -54,3 +62,32 @@ Examples:
 Exit code: 0 if all jobs succeeded, else the number that failed, up to 100; 101 if more.
 2 bad usage (nothing was run), 110 the run broke off, 111 journal incomplete, 126/127 the command
 cannot be run or found, 128+N ended by signal N, 141 the output's reader has gone.";
+
+const LEVELS_HELP: &str = "\
+A level is remembered by command and machine. The next run of the command with -j auto begins there,
+unless the machine has other cores or another amount of memory by then.
+
+Examples:
+  paceline levels                      all, newest first
+  paceline levels curl                 of commands with curl in them
+  paceline levels --forget curl        forget that one; of several, list them
+  paceline levels --forget --all curl  forget those
+  paceline levels --forget --all       forget everything";
+
+const TUNE_HELP: &str = "\
+Runs real jobs, with all that they do, at 1, 2, 4, 8 … at once, until two levels in a row get no more
+done, or memory, open files, processes, failures or the inputs forbid more; then one or two levels
+around the best. Each input is used once at most, unless --repeat. The result goes to standard
+output; what the jobs write is thrown away, unless --show-output.
+
+The level is remembered: the next paceline run of the command with -j auto begins there. The jobs
+are not recorded: paceline run runs their inputs again, also with --resume.
+
+Examples:
+  paceline tune curl -s -o /dev/null {} :::: urls.txt
+  paceline tune --seconds 2 --max-level 32 'convert {} /tmp/{/}' ::: *.jpg
+  paceline tune --levels 1,4,16 --sample 50 --repeat ./query {} ::: a b c
+  paceline tune --json -q ./job {} :::: list.txt > curve.json
+
+Exit code: 0 if a level was found; else the number of failed jobs, up to 100; 110 if there were too
+few inputs; 2, 126, 127 and 128+N as paceline run --help says.";

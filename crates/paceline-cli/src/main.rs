@@ -6,8 +6,12 @@ mod message;
 
 mod cli;
 mod exit;
+mod levels;
+mod plot;
 mod run;
 mod runs;
+mod tune;
+mod when;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(flags) => run::run(*flags, &arguments),
         Command::Runs(flags) => runs::runs(flags),
+        Command::Levels(flags) => levels::levels(flags),
+        Command::Tune(flags) => tune::tune(*flags, &arguments),
     };
     match result {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use paceline_journal::{
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::exit::{BROKEN, Failure, READER_GONE};
 use crate::run::{grouped, open_journal, time};
+use crate::when::{local_time, rfc3339};
 
 /// What `paceline runs` takes.
 #[derive(Debug, Args)]
@@ -324,16 +325,6 @@ fn state(run: &RunOverview) -> String {
     }
 }
 
-fn local_time(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at)
-        .map(|at| {
-            at.to_zoned(jiff::tz::TimeZone::system())
-                .strftime("%Y-%m-%d %H:%M")
-                .to_string()
-        })
-        .unwrap_or_default()
-}
-
 fn print_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Trouble> {
     serde_json::to_writer_pretty(&mut *out, value)
         .map_err(|error| Trouble::Output(error.into()))?;
@@ -478,12 +469,6 @@ impl From<&JobRow> for JsonJob {
                 .map(|tail| String::from_utf8_lossy(tail).into_owned()),
         }
     }
-}
-
-fn rfc3339(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at.max(UNIX_EPOCH))
-        .map(|at| at.to_string())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -182,6 +182,16 @@ fn bounds_that_contradict_each_other() {
         .run()
         .args(["--min-level", "5", "--max-level", "2", JOB, ":::", "a"]);
     refused(&scratch, run, 2, "--min-level 5 is above --max-level 2");
+    for (bound, level) in [("--max-level", "8"), ("--min-level", "50%")] {
+        let run = scratch.run().args([bound, "4", "-j", level]);
+        let run = run.args([JOB, ":::", "a"]);
+        refused(
+            &scratch,
+            run,
+            2,
+            &format!("{bound} 4 bounds what -j auto may find"),
+        );
+    }
 }
 
 #[test]

@@ -262,6 +262,18 @@ fn a_time_limit_may_be_a_share_of_the_median() {
 }
 
 #[test]
+fn what_exits_well_when_its_time_is_up_moves_no_median() {
+    let scratch = Scratch::new();
+    let job = "trap 'exit 0' TERM; sleep {} & wait";
+    let quick = ["0.01"; 3];
+    let slow = ["5"; 6];
+    let run = scratch.run().args(["-j", "1", "--timeout", "2000%"]);
+    let run = run.args([job, ":::"]).args(quick).args(slow);
+    let output = run.end().with_code(6);
+    assert_eq!(listed(&output), ["timed out 5"; 6]);
+}
+
+#[test]
 fn each_try_has_its_own_time_limit() {
     let scratch = Scratch::new();
     let job = "echo {} >> tries; test {} != slow || sleep 1000";
@@ -452,7 +464,15 @@ fn the_summary_has_its_documented_shape() {
         );
         assert_eq!(
             sorted(keys(&summary["jobs"])),
-            ["done", "failed", "retried", "skipped", "total"]
+            [
+                "busy_retried",
+                "done",
+                "failed",
+                "put_back",
+                "retried",
+                "skipped",
+                "total"
+            ]
         );
         assert_eq!(
             ["total", "done", "failed", "skipped", "retried"]
@@ -473,7 +493,13 @@ fn the_summary_has_its_documented_shape() {
         );
         assert_eq!(
             sorted(keys(&summary["level"])),
-            ["decisions", "final", "max"]
+            [
+                "decisions",
+                "decisions_left_out",
+                "final",
+                "max",
+                "remembered"
+            ]
         );
         let level = |key: &str| summary["level"][key].as_u64().unwrap();
         assert!(
@@ -482,7 +508,10 @@ fn the_summary_has_its_documented_shape() {
         );
         let decisions = summary["level"]["decisions"].as_array().unwrap();
         for decision in decisions {
-            assert_eq!(sorted(keys(decision)), ["limit", "reason", "t_s", "was"]);
+            assert_eq!(
+                sorted(keys(decision)),
+                ["label", "limit", "reason", "t_s", "was"]
+            );
             assert!(decision["t_s"].as_f64().unwrap() >= 0.0);
             assert!(decision["limit"].as_u64().unwrap() >= 1);
             assert!(decision["was"].as_u64().is_some());

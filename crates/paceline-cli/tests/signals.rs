@@ -4,6 +4,8 @@
 mod support;
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Output, Running, Scratch, wait_until};
@@ -224,7 +226,8 @@ fn a_suspended_run_suspends_its_jobs() {
     // No job starts a process: a shell that waits in vfork for one that is stopped is not shown as
     // stopped itself.
     let job = "echo {} >> begun; until test -e go; do :; done; echo {} >> ended";
-    let running = start(&scratch, &[], job);
+    let limit = Duration::from_secs(3);
+    let running = start(&scratch, &["--timeout", "3s"], job);
     running.signal(Signal::TSTP);
     let ours = running.id().cast_signed();
     wait_until("all is stopped", || {
@@ -234,11 +237,21 @@ fn a_suspended_run_suspends_its_jobs() {
                 .iter()
                 .all(|process| is_stopped(process.pid))
     });
+    // This does not count against the time limit.
+    thread::sleep(limit);
     scratch.write("go", "");
     assert!(!scratch.exists("ended"));
     running.signal(Signal::CONT);
     ends_alone(&scratch, running, 0);
     assert_eq!(scratch.sorted_lines("ended"), INPUTS);
+    let shown = scratch.shown("last");
+    for record in shown["records"].as_array().unwrap() {
+        let wall = record["wall_s"].as_f64().unwrap();
+        assert!(
+            wall < limit.as_secs_f64(),
+            "our clock stood still: {record}"
+        );
+    }
 }
 
 #[test]
@@ -282,4 +295,21 @@ fn a_job_that_has_stopped_can_be_ended() {
     });
     running.signal(Signal::TERM);
     ends_alone(&scratch, running, 143);
+}
+
+/// While jobs end as fast as others can be started, there is always another end to deal with.
+#[test]
+fn crowded_cores_do_not_keep_signals_from_being_heard() {
+    let scratch = Scratch::new();
+    let inputs: String = (0..200_000).map(|n| format!("{n}\n")).collect();
+    let list = scratch.write("list", inputs);
+    let job = "touch begun; i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done; : {}";
+    let run = scratch
+        .run()
+        .args(["--no-journal", "-j", "64", job, "::::"]);
+    let mut running = run.arg(list).start();
+    running.wait_until("jobs run", || scratch.exists("begun"));
+    running.signal(Signal::TERM);
+    let output = ends_alone(&scratch, running, 143);
+    assert!(!output.stderr.contains("200,000 done"), "{output:?}");
 }

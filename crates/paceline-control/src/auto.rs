@@ -1,19 +1,27 @@
-//! The controller that finds the level: a timed ramp under caps.
+//! The controller that finds the level: caps, a ramp, and a search.
 //!
-//! The caps and the ramp's ceiling are asked after every event. The limit follows them down at
-//! once, so it is never above any of them; upward it goes by doubling, and after it had to come
-//! down it waits, the longer the more often that happens.
+//! The caps are asked after every event. The limit follows them down at once, so it is never
+//! above any of them. Below them the ramp climbs by doubling, as far as may be trusted, and then
+//! the search compares levels by what they get done. After the limit had to come down it waits
+//! before it rises, the longer the more often that happens.
 //!
 //! The whole story: `docs/design/level.md`.
 
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::bounds::Bounds;
-use crate::caps::{Cap, CpuCap, FixedCaps, MemoryCap};
-use crate::controller::{Attempt, Controller, Decision, Event, Left, Outcome, Resources, Signals};
+use crate::caps::{BusyCap, Cap, CpuCap, FixedCaps, MemoryCap};
+use crate::controller::{
+    Attempt, Controller, Decision, Event, JobId, Left, Outcome, Resources, Signals,
+};
+use crate::in_flight::InFlight;
+use crate::learned::Learned;
 use crate::ramp::{FIRST_LEVEL, Ramp};
 use crate::reason::Reason;
+use crate::search::{Search, View};
 use crate::sharing::{Sharing, Verdict};
+use crate::utilisation::Utilisation;
 
 /// Between ticks while the limit moves or may move.
 const TICK_RAMPING: Duration = Duration::from_millis(5);
@@ -25,23 +33,38 @@ const MOVING: Duration = Duration::from_millis(200);
 const HOLD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Coming down within this many holds of the last rise means that the rise was wrong.
 const REGRET: u32 = 10;
+/// From this share of the cores on, more jobs get no more done.
+const FULL: f64 = 0.93;
+/// The last jobs are begun together if they are no more than this many per core.
+const LAST_PER_CORE: u64 = 2;
+/// And if a job takes at least this part of the run, so that idle cores at its end count.
+const LONG_JOB: f64 = 0.01;
+/// Jobs, and generations of them, that make a beginning, if the work changes after.
+const OPENING: (u64, f64) = (32, 3.0);
 
 /// Finds the limit itself.
 ///
-/// Starts at two jobs, doubles while all slots are taken and jobs wait, and stops where cores,
-/// memory, descriptors, processes or the user's [`Bounds`] bind, or where more would go beyond
-/// what can be run on trust.
+/// Starts at two jobs, doubles while all slots are taken and jobs wait, and from then on compares
+/// levels by the work they get done. Never above what cores, memory, descriptors, processes, busy
+/// peers or the user's [`Bounds`] allow.
 #[derive(Clone, Debug)]
 pub struct Auto {
     bounds: Bounds,
-    cores: f64,
     cpu: CpuCap,
     memory: MemoryCap,
+    busy: BusyCap,
     fixed: FixedCaps,
     sharing: Sharing,
+    utilisation: Utilisation,
     ramp: Ramp,
+    search: Search,
     limit: usize,
-    in_flight: usize,
+    /// What the limit was set for last.
+    reason: Reason,
+    jobs: InFlight,
+    /// Named by [`Controller::shed`] or about to be, and not ended yet.
+    doomed: HashSet<JobId>,
+    to_shed: VecDeque<JobId>,
     left: Option<Left>,
     now: Duration,
     ticked: Duration,
@@ -51,6 +74,12 @@ pub struct Auto {
     raised: Option<Duration>,
     hold: Duration,
     hold_until: Duration,
+    was_saturated: bool,
+    /// The level before the work first changed, what a job kept busy then, and its mean duration.
+    opening: Option<(usize, Option<f64>, f64)>,
+    /// Jobs that ended by themselves, and the mean of their durations in seconds.
+    ended: u64,
+    mean_wall: f64,
 }
 
 impl Auto {
@@ -58,14 +87,19 @@ impl Auto {
     pub fn new(resources: Resources, bounds: Bounds) -> Self {
         let mut auto = Self {
             bounds,
-            cores: resources.cores,
             cpu: CpuCap::new(resources.cores),
             memory: MemoryCap::new(resources.memory_bytes),
+            busy: BusyCap::default(),
             fixed: FixedCaps::new(&resources),
             sharing: Sharing::default(),
+            utilisation: Utilisation::new(resources.cores),
             ramp: Ramp::default(),
+            search: Search::default(),
             limit: 1,
-            in_flight: 0,
+            reason: Reason::RampingUp,
+            jobs: InFlight::default(),
+            doomed: HashSet::new(),
+            to_shed: VecDeque::new(),
             left: None,
             now: Duration::ZERO,
             ticked: Duration::ZERO,
@@ -74,24 +108,56 @@ impl Auto {
             raised: None,
             hold: HOLD.0,
             hold_until: Duration::ZERO,
+            was_saturated: false,
+            opening: None,
+            ended: 0,
+            mean_wall: 0.0,
         };
         let (top, floor) = auto.range();
         auto.limit = FIRST_LEVEL.max(floor).min(top.jobs);
+        auto.search.begin(0.0, auto.limit);
         auto
     }
 
+    /// The same, starting from what an earlier run of the same work has learned.
+    #[must_use]
+    pub fn remembering(mut self, learned: &Learned) -> Self {
+        if let Some(busy) = learned.busy_cores {
+            self.cpu.recall(busy, learned.mean_wall_seconds);
+        }
+        if learned.job_bytes > 0 {
+            self.memory.recall(learned.job_bytes);
+        }
+        if let Some(jobs) = learned.busy_above {
+            self.busy.recall(jobs);
+        }
+        let (top, floor) = self.range();
+        if let Some(level) = self.search.recall(learned, floor, top.jobs) {
+            self.limit = level;
+            self.reason = Reason::Remembered {
+                level: learned.level,
+            };
+        }
+        self
+    }
+
     /// The most jobs that are allowed now, and what says so. [`Controller::limit`] is never
-    /// above it; it is below while the ramp climbs or too few jobs wait.
+    /// above it; it is below while the ramp climbs, or where the search found fewer to be better.
     pub fn binding(&self) -> (usize, Reason) {
         let top = self.range().0;
         (top.jobs, top.reason)
     }
 
+    /// What the limit was set for last.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
     /// The highest level allowed with its reason, and the lowest.
     fn range(&self) -> (Cap, usize) {
         let mut hard = self.fixed.cap();
-        if let Some(memory) = self.memory.cap() {
-            hard = hard.min(memory);
+        for cap in [self.memory.cap(), self.busy.cap()].into_iter().flatten() {
+            hard = hard.min(cap);
         }
         let highest = self.bounds.highest();
         hard = hard.min(Cap {
@@ -100,15 +166,16 @@ impl Auto {
         });
 
         let mut soft = self.cpu.cap();
-        let whole_cores = self.cpu.whole_cores();
-        if let Some(ceiling) = self
-            .ramp
-            .ceiling(self.sharing.verdict(), self.cores, whole_cores)
+        if let Some(last) = self.last_jobs()
+            && last > soft.jobs
         {
-            soft = soft.min(ceiling);
+            soft = Cap {
+                jobs: last,
+                reason: Reason::LastJobs { jobs: last },
+            };
         }
-        // Running dry of memory or descriptors breaks jobs; crowding the cores or the disk only
-        // slows them, which the user may want.
+        // Running dry of memory or descriptors breaks jobs; crowding the cores only slows them,
+        // which the user may want.
         let lowest = self.bounds.lowest();
         if soft.jobs < lowest {
             soft = Cap {
@@ -120,20 +187,64 @@ impl Auto {
         (hard.min(soft), floor)
     }
 
-    fn finished(&mut self, attempt: &Attempt) {
-        let in_flight = self.in_flight.max(1);
-        self.in_flight = self.in_flight.saturating_sub(1);
-        if matches!(
-            attempt.outcome,
-            Outcome::Cancelled | Outcome::Busy | Outcome::Shed
-        ) {
-            return;
+    /// All jobs that are left, if they keep the cores busy and are few enough to run at once:
+    /// in a queue, some cores would idle at the end.
+    fn last_jobs(&self) -> Option<usize> {
+        let Some(Left::Exactly(waiting)) = self.left else {
+            return None;
+        };
+        let all = waiting.saturating_add(self.jobs.len() as u64);
+        let few = LAST_PER_CORE.saturating_mul(self.cpu.whole_cores() as u64);
+        if all <= self.limit as u64 && matches!(self.reason, Reason::LastJobs { .. }) {
+            return Some(self.limit);
         }
+        let long = self.mean_wall >= LONG_JOB * self.now.as_secs_f64();
+        (waiting > 0 && all <= few && long && self.cpu.is_saturated()).then_some(all as usize)
+    }
+
+    fn finished(&mut self, job: JobId, attempt: &Attempt) {
+        let in_flight = self.jobs.len().max(1);
+        let now = self.now.as_secs_f64();
+        let wall = attempt.wall.as_secs_f64();
+        let began = self.jobs.end(job);
+        let named = self.doomed.remove(&job);
+        if named {
+            // It ended by itself before anyone asked.
+            self.to_shed.retain(|doomed| *doomed != job);
+        }
+        match attempt.outcome {
+            Outcome::Shed if !named => {
+                self.memory.ran_out(in_flight);
+                return;
+            }
+            Outcome::Cancelled | Outcome::Shed => return,
+            Outcome::Busy => {
+                if let Some(began) = began {
+                    // Those that outlived the time that a refusal takes.
+                    let served = self.jobs.older(2.0 * began.at - now);
+                    self.busy.refused(now, began, served);
+                }
+                return;
+            }
+            Outcome::Done | Outcome::Failed | Outcome::TimedOut => {}
+        }
+        self.ended += 1;
+        self.mean_wall += (wall.min(1e9) - self.mean_wall) / self.ended.min(256) as f64;
         self.cpu.finished(self.now, attempt, in_flight);
-        self.memory.finished(attempt.peak_rss_bytes, in_flight);
+        self.utilisation.used(attempt.cpu);
+        self.memory
+            .finished(attempt.peak_rss_bytes, wall, in_flight);
         self.ramp.finished(attempt.wall, in_flight);
+        if let Some(began) = began {
+            let failed = attempt.outcome != Outcome::Done;
+            self.search.ended(began.at, wall, failed);
+        }
         if attempt.outcome == Outcome::Done {
             self.fixed.succeeded();
+            if let Some(began) = began {
+                let waiting = self.waiting();
+                self.busy.succeeded(began, waiting);
+            }
         }
     }
 
@@ -143,43 +254,123 @@ impl Auto {
         self.ticked = self.now;
         self.started_since_tick = 0;
         self.cpu.tick(self.now, gap, signals, started);
-        self.memory.tick(signals, self.in_flight);
+        self.utilisation.tick(gap, signals);
         self.sharing.tick(gap, signals, started, self.cpu.busy());
         self.ramp.ticked();
+        if self.doomed.is_empty() {
+            self.memory.tick(gap, signals, self.jobs.len());
+            for _ in 0..self.memory.excess(self.jobs.len()) {
+                let doomed = &self.doomed;
+                let Some(job) = self.jobs.youngest(|job| !doomed.contains(&job)) else {
+                    break;
+                };
+                self.doomed.insert(job);
+                self.to_shed.push_back(job);
+            }
+        }
     }
 
     /// Where the limit should be now, and why.
-    fn wanted(&self) -> Option<Cap> {
+    fn wanted(&mut self, ticked: bool) -> Option<Cap> {
         let (top, floor) = self.range();
+        let now = self.now.as_secs_f64();
         if self.limit > top.jobs {
+            self.search.lowered(now, top.jobs);
             return Some(top);
         }
         if self.limit < floor {
+            self.search.begin(now, floor);
             return Some(Cap {
                 jobs: floor,
                 reason: Reason::MinLevel { level: floor },
             });
         }
-        if self.now < self.hold_until || !self.ramp.may_step(self.now, self.limit) {
-            return None;
+        if let Reason::LastJobs { jobs } = top.reason {
+            return (jobs > self.limit).then_some(top);
         }
-        let next = self.limit.saturating_mul(2).min(top.jobs);
-        if next - self.limit < (self.limit / 10).max(1) {
-            return None;
+
+        let verdict = self.sharing.verdict();
+        let may_rise = self.now >= self.hold_until;
+        let whole_cores = self.cpu.whole_cores();
+        let fill = self.cpu.cap().jobs;
+        let ceiling = Ramp::ceiling(verdict, whole_cores, self.cpu.busy(), fill);
+        let trusted = ceiling.map_or(top.clone(), |ceiling| top.clone().min(ceiling));
+        let saturated = self.cpu.is_saturated();
+        // Computing jobs below one per core need no comparison.
+        let starving = saturated && self.limit < fill;
+        let climbing = verdict == Verdict::Nothing || starving || !self.search.has_reference();
+        if climbing && self.limit < trusted.jobs && self.ramp.is_full(self.limit) {
+            if !may_rise || !self.ramp.may_step(self.now, self.limit, verdict) {
+                return None;
+            }
+            let next = self.limit.saturating_mul(2).min(trusted.jobs);
+            // Slots beyond the last job would mean nothing.
+            let next = next.min(self.useful());
+            if !self.memory.may_rise(self.jobs.len(), next) {
+                return None;
+            }
+            if next > self.limit && next - self.limit >= (self.limit / 10).max(1) {
+                self.search.begin(now, next);
+                let reason = if next == trusted.jobs {
+                    trusted.reason
+                } else if verdict == Verdict::Nothing {
+                    Reason::NothingShared
+                } else {
+                    Reason::RampingUp
+                };
+                return Some(Cap { jobs: next, reason });
+            }
         }
-        // Slots beyond the last job would mean nothing.
-        let next = next.min(self.useful());
-        if next <= self.limit {
-            return None;
+        if self.was_saturated && !saturated && top.jobs as f64 > 1.15 * self.limit as f64 {
+            // What was compared while the cores were full says nothing of now.
+            self.note_opening();
+            self.search.begin(now, self.limit);
         }
-        let reason = if next == top.jobs {
-            top.reason
-        } else if self.sharing.verdict() == Verdict::Nothing {
-            Reason::NothingShared
-        } else {
-            Reason::RampingUp
+        self.was_saturated = saturated;
+        let full = saturated && !starving || self.utilisation.share() > FULL;
+        let still = verdict == Verdict::Nothing || full;
+        let view = View {
+            now,
+            jobs: &self.jobs,
+            waiting: self.waiting(),
+            floor,
+            top: top.jobs,
+            still,
+            may_rise,
+            ticked,
+            creeping: matches!(top.reason, Reason::Busy { .. }),
         };
-        Some(Cap { jobs: next, reason })
+        let to = self.search.step(&view)?;
+        if matches!(to.reason, Reason::Shifted { .. }) {
+            self.note_opening();
+        }
+        if to.level > top.jobs {
+            // It returned to where it was before a cap came down.
+            self.search.lowered(now, top.jobs);
+            return (top.jobs != self.limit).then_some(top);
+        }
+        Some(Cap {
+            jobs: to.level,
+            reason: to.reason,
+        })
+    }
+
+    /// The work changes; what was found for it as it began is for the next run.
+    fn note_opening(&mut self) {
+        let generations = self.now.as_secs_f64() / self.mean_wall.max(1e-9);
+        if self.ended >= OPENING.0 && generations >= OPENING.1 {
+            self.opening
+                .get_or_insert((self.limit, self.cpu.busy(), self.mean_wall));
+        }
+    }
+
+    /// Jobs that wait; without an end in sight, if the last word was that there is none.
+    fn waiting(&self) -> f64 {
+        match self.left {
+            Some(Left::AtLeast(waiting)) if waiting as usize >= self.limit => f64::INFINITY,
+            Some(left) => left.known() as f64,
+            None => f64::INFINITY,
+        }
     }
 
     /// Slots that the jobs left can fill.
@@ -187,7 +378,7 @@ impl Auto {
         match self.left {
             Some(Left::Exactly(waiting)) => {
                 let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
-                self.in_flight.saturating_add(waiting)
+                self.jobs.len().saturating_add(waiting)
             }
             Some(Left::AtLeast(_)) | None => usize::MAX,
         }
@@ -196,7 +387,16 @@ impl Auto {
     fn change(&mut self, to: Cap) -> Decision {
         let was = self.limit;
         let now = self.now;
-        if to.jobs < was {
+        let sought = matches!(
+            to.reason,
+            Reason::TryingFewer { .. }
+                | Reason::FewerSuffice { .. }
+                | Reason::NotBetter { .. }
+                | Reason::MoreFailed { .. }
+                | Reason::Fitted { .. }
+                | Reason::Shifted { .. }
+        );
+        if to.jobs < was && !sought {
             if let Some(raised) = self.raised.take() {
                 let regretted = now.saturating_sub(raised) < self.hold * REGRET;
                 self.hold = if regretted {
@@ -206,12 +406,13 @@ impl Auto {
                 };
             }
             self.hold_until = now.saturating_add(self.hold);
-        } else {
+        } else if to.jobs > was {
             self.raised = Some(now);
         }
         self.limit = to.jobs;
+        self.reason = to.reason.clone();
         self.changed = now;
-        self.ramp.stepped(now, self.in_flight);
+        self.ramp.stepped(now, self.jobs.len());
         Decision {
             at: now,
             was,
@@ -230,23 +431,20 @@ impl Controller for Auto {
         self.now = self.now.max(now);
         let ticked = matches!(event, Event::Tick(_));
         match event {
-            Event::Started { .. } => {
-                self.in_flight = self.in_flight.saturating_add(1);
+            Event::Started { job } => {
+                self.jobs.start(job, self.now.as_secs_f64());
                 self.started_since_tick = self.started_since_tick.saturating_add(1);
                 self.left = self.left.map(Left::without_one);
-                self.ramp.started(self.in_flight);
+                self.ramp.started(self.jobs.len());
             }
-            Event::Finished { attempt, .. } => self.finished(&attempt),
-            Event::Queue(left) => {
-                self.left = Some(left);
-                self.ramp.queue(left, self.in_flight);
-            }
+            Event::Finished { job, attempt } => self.finished(job, &attempt),
+            Event::Queue(left) => self.left = Some(left),
             Event::Tick(signals) => self.tick(&signals),
             Event::SpawnRefused { in_flight } => self.fixed.refused(in_flight),
         }
-        let decision = self.wanted().map(|to| self.change(to));
+        let decision = self.wanted(ticked).map(|to| self.change(to));
         if ticked {
-            self.ramp.after_tick(self.in_flight);
+            self.ramp.after_tick(self.jobs.len());
         }
         decision
     }
@@ -254,141 +452,60 @@ impl Controller for Auto {
     fn tick_every(&self) -> Option<Duration> {
         let climbing = self.limit < self.range().0.jobs && self.ramp.is_full(self.limit);
         let moving = self.now.saturating_sub(self.changed) < MOVING;
-        Some(if climbing || moving {
-            TICK_RAMPING
+        let seeking = self.search.is_busy() && !self.cpu.is_saturated();
+        Some(
+            if climbing && seeking || moving || self.memory.is_urgent() {
+                TICK_RAMPING
+            } else {
+                TICK_SETTLED
+            },
+        )
+    }
+
+    fn shed(&mut self) -> Option<JobId> {
+        self.to_shed.pop_front()
+    }
+
+    fn learned(&self) -> Option<Learned> {
+        if self.ended == 0 {
+            return None;
+        }
+        let (top, binding) = self.binding();
+        // What the caps know is remembered too, and they may allow more next time.
+        let best = if self.sharing.verdict() == Verdict::Nothing {
+            self.limit
         } else {
-            TICK_SETTLED
+            self.search.wish()
+        };
+        let capped = self.search.best() >= top;
+        // What the user allowed says nothing of what is best.
+        let chosen = capped && matches!(binding, Reason::MaxLevel { .. } | Reason::MinLevel { .. });
+        let limited_by = if capped {
+            binding.label()
+        } else if self.sharing.verdict() == Verdict::Nothing {
+            Reason::NothingShared.label()
+        } else {
+            self.reason.label()
+        };
+        Some(Learned {
+            level: self.opening.map_or(best, |(level, ..)| level),
+            changed_to: self.opening.map(|_| best),
+            settled: if chosen {
+                false
+            } else {
+                capped || self.search.is_settled()
+            },
+            curve: self.search.curve().points(),
+            limited_by: limited_by.to_owned(),
+            busy_cores: self
+                .opening
+                .map_or_else(|| self.cpu.busy(), |(_, busy, _)| busy),
+            mean_wall_seconds: self.opening.map_or(self.mean_wall, |(.., mean)| mean),
+            job_bytes: self.memory.job_bytes(),
+            busy_above: self.busy.learned(),
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resources(cores: f64) -> Resources {
-        Resources {
-            cores,
-            memory_bytes: 1 << 30,
-            descriptor_jobs: 100,
-            process_jobs: 200,
-        }
-    }
-
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    /// All slots taken by jobs that wait on timers, then two ticks that show it.
-    fn fill_and_tick(auto: &mut Auto, from: Duration) -> Vec<Decision> {
-        let mut decisions = Vec::new();
-        while auto.in_flight < auto.limit() {
-            decisions.extend(auto.on(from, Event::Started { job: 0 }));
-        }
-        for tick in 1..=3 {
-            let signals = Signals {
-                in_flight: auto.in_flight,
-                sampled: auto.in_flight,
-                observed: ms(10) * auto.in_flight as u32,
-                timer_only: auto.in_flight,
-                ..Signals::default()
-            };
-            decisions.extend(auto.on(from + ms(10) * tick, Event::Tick(signals)));
-        }
-        decisions
-    }
-
-    #[test]
-    fn first_level() {
-        let first = |cores, min, max| Auto::new(resources(cores), Bounds { min, max }).limit();
-        assert_eq!(first(4.0, 0, None), 2);
-        assert_eq!(first(1.0, 0, None), 1);
-        assert_eq!(first(4.0, 0, Some(1)), 1);
-        assert_eq!(first(1.0, 6, None), 6, "the user may crowd the cores");
-        assert_eq!(first(1.0, 500, None), 100, "but not the descriptors");
-    }
-
-    #[test]
-    fn timers_double_it_and_say_so() {
-        let mut auto = Auto::new(resources(2.0), Bounds::default());
-        auto.on(ms(0), Event::Queue(Left::Exactly(1000)));
-        let first = fill_and_tick(&mut auto, ms(0));
-        assert_eq!(first.len(), 1, "not full any more");
-        assert_eq!((first[0].was, first[0].limit), (2, 4));
-        let second = fill_and_tick(&mut auto, ms(40));
-        assert_eq!((second[0].was, second[0].limit), (4, 8));
-        assert_eq!(second[0].reason, Reason::NothingShared);
-    }
-
-    #[test]
-    fn the_last_jobs_are_no_decision() {
-        let mut auto = Auto::new(resources(2.0), Bounds::default());
-        auto.on(ms(0), Event::Queue(Left::Exactly(2)));
-        assert_eq!(fill_and_tick(&mut auto, ms(0)), []);
-        let decision = auto.on(ms(50), Event::Queue(Left::Exactly(1)));
-        assert_eq!(decision.map(|to| to.limit), Some(3), "one slot for one job");
-    }
-
-    #[test]
-    fn a_refusal_binds_at_once_and_holds_the_ramp() {
-        let mut auto = Auto::new(resources(2.0), Bounds::default());
-        auto.on(ms(0), Event::Queue(Left::Exactly(1000)));
-        for round in 0..4 {
-            fill_and_tick(&mut auto, ms(round * 40));
-        }
-        assert!(auto.limit() > 18);
-        let refused = auto.on(ms(200), Event::SpawnRefused { in_flight: 20 });
-        let reason = Reason::SpawnRefused {
-            in_flight: 20,
-            jobs: 18,
-        };
-        assert_eq!(
-            refused.map(|decision| decision.reason),
-            Some(reason.clone())
-        );
-        assert_eq!(auto.binding(), (18, reason));
-    }
-
-    #[test]
-    fn more_ends_than_starts_and_time_standing_still() {
-        let mut auto = Auto::new(resources(2.0), Bounds::default());
-        let attempt = Attempt {
-            outcome: Outcome::Done,
-            wall: Duration::ZERO,
-            cpu: Duration::MAX,
-            run_queue_delay: None,
-            peak_rss_bytes: 1,
-        };
-        for _ in 0..20 {
-            auto.on(Duration::MAX, Event::Finished { job: 1, attempt });
-            auto.on(ms(0), Event::Tick(Signals::default()));
-            auto.on(ms(0), Event::SpawnRefused { in_flight: 0 });
-        }
-        assert_eq!(auto.limit(), 1);
-    }
-
-    #[test]
-    fn ticks_are_close_only_while_something_moves() {
-        let mut auto = Auto::new(resources(2.0), Bounds::default());
-        assert_eq!(auto.tick_every(), Some(TICK_RAMPING));
-        auto.on(ms(300), Event::Queue(Left::Exactly(10)));
-        assert_eq!(auto.tick_every(), Some(TICK_SETTLED));
-    }
-
-    #[test]
-    fn cancelled_jobs_prove_nothing() {
-        let mut auto = Auto::new(resources(8.0), Bounds::default());
-        for n in 0..50 {
-            auto.on(ms(n), Event::Started { job: n });
-            let attempt = Attempt {
-                outcome: Outcome::Cancelled,
-                wall: ms(1),
-                cpu: ms(0),
-                run_queue_delay: None,
-                peak_rss_bytes: 1 << 30,
-            };
-            auto.on(ms(n), Event::Finished { job: n, attempt });
-        }
-        assert_eq!(auto.binding(), (8, Reason::CpuUnknown { cores: 8.0 }));
-    }
-}
+mod tests;

@@ -147,6 +147,9 @@ pub struct Signals {
     pub timer_only: usize,
     /// Resident memory of the sampled jobs' process trees, in bytes.
     pub rss_bytes: u64,
+    /// By how much that has grown since the last tick in those jobs that were looked at then too,
+    /// in bytes; those that shrank count as they are.
+    pub grown_bytes: u64,
     /// Memory that new jobs could still take, in bytes: the least of the machine's and the cgroup's.
     /// 0 if unknown.
     pub memory_available_bytes: u64,

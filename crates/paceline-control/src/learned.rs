@@ -11,6 +11,9 @@ pub struct Learned {
     pub level: usize,
     /// The level at the end, if the work changed midway.
     pub changed_to: Option<usize>,
+    /// A higher level was tried or was not allowed; if not, the run was too short to tell.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub settled: bool,
     /// Throughput by level, lowest level first.
     pub curve: Vec<CurvePoint>,
     /// [`Reason::label`](crate::Reason::label) of what set the level.
@@ -58,6 +61,7 @@ impl Learned {
         Self {
             level,
             changed_to: None,
+            settled: true,
             curve: Vec::new(),
             limited_by: limited_by.into(),
             busy_cores: None,

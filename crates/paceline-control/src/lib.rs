@@ -21,6 +21,9 @@
 //!                        Bounds ──┘
 //! ```
 //!
+//! With the feature `simulator`, the module of that name runs controllers in made-up time over
+//! scenarios and scores them against the best fixed level.
+//!
 //! ```
 //! use std::time::Duration;
 //! use paceline_control::{Auto, Bounds, Controller, Event, Left, Resources};
@@ -44,14 +47,18 @@ mod bounds;
 mod caps;
 mod controller;
 mod fixed;
+mod in_flight;
 mod learned;
 mod ramp;
 mod reason;
+mod search;
 mod sharing;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod smooth;
+mod survival;
 mod usl;
-#[cfg(test)]
-mod virtual_machine;
+mod utilisation;
 
 pub use auto::Auto;
 pub use bounds::Bounds;

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use crate::caps::Cap;
-use crate::controller::Left;
 use crate::reason::Reason;
 use crate::sharing::Verdict;
 use crate::smooth::Mean;
@@ -17,17 +16,19 @@ pub(crate) const FIRST_LEVEL: usize = 2;
 /// The shortest and the longest time between two steps.
 const STEP: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(10));
 /// Jobs that are trusted not to overload what they share, if there are many to do.
-const TRUSTED: u64 = 64;
-/// A level above this part of the jobs left has nothing to gain from being found fast.
-const PART_OF_LEFT: u64 = 6;
+const TRUSTED: usize = 32;
+/// The same if most wait for a disk: few suffice to keep one busy, and many make it seek.
+const DISK: usize = 6;
+/// Cores that one job keeps busy from which it counts as computing in between.
+const COMPUTING: f64 = 0.1;
+/// Computing jobs that are trusted, per core.
+const PER_CORE: usize = 4;
 
 /// When to step, and how far up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ramp {
     /// Seconds from start to end of attempts.
     latency: Mean,
-    /// The most jobs ever known to be waiting or in flight.
-    most_left: u64,
     /// The most in flight since the last tick.
     fullest: usize,
     stepped: Duration,
@@ -36,15 +37,8 @@ pub(crate) struct Ramp {
 }
 
 impl Ramp {
-    pub(crate) fn queue(&mut self, left: Left, in_flight: usize) {
-        self.most_left = self
-            .most_left
-            .max(left.known().saturating_add(in_flight as u64));
-    }
-
     pub(crate) fn started(&mut self, in_flight: usize) {
         self.fullest = self.fullest.max(in_flight);
-        self.most_left = self.most_left.max(in_flight as u64);
     }
 
     pub(crate) fn finished(&mut self, wall: Duration, in_flight: usize) {
@@ -77,27 +71,34 @@ impl Ramp {
     }
 
     /// The limit may be doubled.
-    pub(crate) fn may_step(&self, now: Duration, limit: usize) -> bool {
+    pub(crate) fn may_step(&self, now: Duration, limit: usize, verdict: Verdict) -> bool {
         let fresh = self.ticks_since > 0 || self.finished_since >= limit;
-        self.is_full(limit) && fresh && now.saturating_sub(self.stepped) >= self.pace(now)
+        self.is_full(limit) && fresh && now.saturating_sub(self.stepped) >= self.pace(now, verdict)
     }
 
     /// The most that may run on trust, or `None` if jobs share nothing that could be overloaded.
-    pub(crate) fn ceiling(&self, verdict: Verdict, cores: f64, whole_cores: usize) -> Option<Cap> {
+    /// `busy` is what one job uses of a core, and `fill` how many would fill all of them.
+    pub(crate) fn ceiling(
+        verdict: Verdict,
+        whole_cores: usize,
+        busy: Option<f64>,
+        fill: usize,
+    ) -> Option<Cap> {
         match verdict {
             Verdict::Nothing => None,
-            Verdict::Disk => {
-                let jobs = ((cores / 2.0) as usize).max(4);
-                Some(Cap {
-                    jobs,
-                    reason: Reason::Disk { jobs },
-                })
-            }
+            Verdict::Disk => Some(Cap {
+                jobs: DISK,
+                reason: Reason::Disk { jobs: DISK },
+            }),
             Verdict::Unknown => {
-                let cores = whole_cores as u64;
-                let part = self.most_left / PART_OF_LEFT;
-                let jobs =
-                    usize::try_from(part.clamp(cores, TRUSTED.max(cores))).unwrap_or(usize::MAX);
+                // Jobs that compute in between share the cores at least, and need this many.
+                let fill = match busy {
+                    Some(busy) if busy >= COMPUTING => {
+                        fill.min(PER_CORE.saturating_mul(whole_cores))
+                    }
+                    _ => 0,
+                };
+                let jobs = TRUSTED.max(whole_cores).max(fill);
                 Some(Cap {
                     jobs,
                     reason: Reason::Unproven { jobs },
@@ -106,15 +107,17 @@ impl Ramp {
         }
     }
 
-    /// Half a mean job, so that a step's effect is in sight before the next.
-    fn pace(&self, now: Duration) -> Duration {
-        let latency = if self.latency.count() == 0 {
-            now
+    /// Half a mean job, so that a step's effect is in sight before the next; before any has ended,
+    /// the longer the later it is. Where nothing can be overloaded, steps come twice as fast.
+    fn pace(&self, now: Duration, verdict: Verdict) -> Duration {
+        let free = verdict == Verdict::Nothing;
+        let pace = if self.latency.count() == 0 {
+            if free { now / 2 } else { now }
         } else {
             // A mean of durations: finite, not negative, and far from overflow.
-            Duration::from_secs_f64(self.latency.mean().clamp(0.0, 1.0))
+            Duration::from_secs_f64(self.latency.mean().clamp(0.0, 1.0)) / 2
         };
-        (latency / 2).clamp(STEP.0, STEP.1)
+        pace.clamp(STEP.0, if free { STEP.1 } else { 2 * STEP.1 })
     }
 }
 
@@ -126,50 +129,77 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn ceiling(left: u64, verdict: Verdict, cores: usize) -> Option<usize> {
-        let mut ramp = Ramp::default();
-        ramp.queue(Left::AtLeast(left), 0);
-        ramp.ceiling(verdict, cores as f64, cores)
-            .map(|cap| cap.jobs)
+    fn ceiling(verdict: Verdict, cores: usize, busy: Option<f64>, fill: usize) -> Option<usize> {
+        Ramp::ceiling(verdict, cores, busy, fill).map(|cap| cap.jobs)
     }
 
     #[test]
-    fn ceilings() {
-        assert_eq!(ceiling(50, Verdict::Unknown, 2), Some(8));
-        assert_eq!(ceiling(5, Verdict::Unknown, 2), Some(2));
-        assert_eq!(ceiling(10_000, Verdict::Unknown, 2), Some(64));
-        assert_eq!(ceiling(10_000, Verdict::Unknown, 128), Some(128));
-        assert_eq!(ceiling(50, Verdict::Nothing, 2), None);
-        assert_eq!(ceiling(10_000, Verdict::Disk, 2), Some(4));
-        assert_eq!(ceiling(10_000, Verdict::Disk, 32), Some(16));
+    fn so_many_are_trusted_and_no_more() {
+        assert_eq!(ceiling(Verdict::Unknown, 2, None, 2), Some(TRUSTED));
+        assert_eq!(ceiling(Verdict::Unknown, 128, None, 128), Some(128));
+        assert_eq!(ceiling(Verdict::Nothing, 2, Some(0.01), 500), None);
+        assert_eq!(ceiling(Verdict::Disk, 2, Some(0.01), 500), Some(DISK));
+        assert_eq!(ceiling(Verdict::Disk, 32, Some(0.01), 500), Some(DISK));
     }
 
     #[test]
-    fn ceiling_grows_with_arriving_inputs_and_never_shrinks_with_the_queue() {
-        let mut ramp = Ramp::default();
-        let jobs = |ramp: &Ramp| ramp.ceiling(Verdict::Unknown, 2.0, 2).map(|cap| cap.jobs);
-        ramp.queue(Left::AtLeast(60), 0);
-        assert_eq!(jobs(&ramp), Some(10));
-        ramp.queue(Left::AtLeast(100), 20);
-        assert_eq!(jobs(&ramp), Some(20));
-        ramp.queue(Left::Exactly(1), 20);
-        assert_eq!(jobs(&ramp), Some(20));
+    fn computing_jobs_may_fill_the_cores_but_not_crowd_them() {
+        assert_eq!(ceiling(Verdict::Unknown, 16, Some(0.3), 70), Some(64));
+        assert_eq!(ceiling(Verdict::Unknown, 16, Some(0.4), 52), Some(52));
+        assert_eq!(
+            ceiling(Verdict::Unknown, 16, Some(0.05), 400),
+            Some(TRUSTED)
+        );
+    }
+
+    #[test]
+    fn a_ceiling_says_what_it_trusts() {
+        let reason = |verdict| Ramp::ceiling(verdict, 2, None, 2).map(|cap| cap.reason);
+        assert_eq!(reason(Verdict::Disk), Some(Reason::Disk { jobs: DISK }));
+        let unproven = Reason::Unproven { jobs: TRUSTED };
+        assert_eq!(reason(Verdict::Unknown), Some(unproven));
     }
 
     #[test]
     fn steps_need_time_fullness_and_evidence() {
         let mut ramp = Ramp::default();
+        let may = |ramp: &Ramp, at, limit| ramp.may_step(ms(at), limit, Verdict::Unknown);
         ramp.stepped(ms(0), 0);
         ramp.ticked();
-        assert!(!ramp.may_step(ms(20), 2), "not full");
+        assert!(!may(&ramp, 20, 2), "not full");
         ramp.started(2);
-        assert!(ramp.may_step(ms(20), 2));
+        assert!(may(&ramp, 20, 2));
         ramp.stepped(ms(20), 2);
         ramp.started(4);
-        assert!(!ramp.may_step(ms(40), 4), "no evidence since");
+        assert!(!may(&ramp, 60, 4), "no evidence since");
         ramp.ticked();
-        assert!(!ramp.may_step(ms(25), 4), "too early");
-        assert!(ramp.may_step(ms(30), 4));
+        assert!(!may(&ramp, 39, 4), "too early");
+        assert!(may(&ramp, 40, 4));
+    }
+
+    #[test]
+    fn before_any_job_has_ended_steps_wait_the_longer_the_later_it_is() {
+        let mut ramp = Ramp::default();
+        ramp.started(2);
+        ramp.ticked();
+        let first = |verdict| (0..100).find(|at| ramp.may_step(ms(*at), 2, verdict));
+        assert_eq!(first(Verdict::Unknown), Some(2));
+        ramp.stepped(ms(12), 2);
+        ramp.ticked();
+        let next = |ramp: &Ramp, verdict| (12..100).find(|at| ramp.may_step(ms(*at), 2, verdict));
+        assert_eq!(next(&ramp, Verdict::Unknown), Some(32), "20 ms at most");
+        assert_eq!(next(&ramp, Verdict::Nothing), Some(22), "10 ms at most");
+    }
+
+    #[test]
+    fn long_jobs_do_not_hold_it_up() {
+        let mut ramp = Ramp::default();
+        ramp.started(2);
+        for _ in 0..4 {
+            ramp.finished(Duration::from_secs(60), 2);
+        }
+        assert!(!ramp.may_step(ms(19), 2, Verdict::Unknown));
+        assert!(ramp.may_step(ms(20), 2, Verdict::Unknown));
     }
 
     #[test]
@@ -178,7 +208,16 @@ mod tests {
         ramp.started(2);
         ramp.finished(ms(1), 2);
         ramp.finished(ms(1), 2);
-        assert!(!ramp.may_step(ms(1), 2));
-        assert!(ramp.may_step(ms(2), 2));
+        assert!(!ramp.may_step(ms(1), 2, Verdict::Unknown));
+        assert!(ramp.may_step(ms(2), 2, Verdict::Unknown));
+    }
+
+    #[test]
+    fn fullness_is_of_any_moment_since_the_last_tick() {
+        let mut ramp = Ramp::default();
+        ramp.started(4);
+        assert!(ramp.is_full(4));
+        ramp.after_tick(1);
+        assert!(!ramp.is_full(4));
     }
 }

@@ -156,6 +156,7 @@ fn main() {
     let none = PruneLimits {
         max_age: Duration::MAX,
         max_bytes: 0,
+        max_level_age: Duration::MAX,
     };
     let start = Instant::now();
     journal.prune(none, SystemTime::now()).unwrap();

@@ -1,4 +1,5 @@
-//! The durable record of runs: which inputs are finished, which failed and why.
+//! The durable record of runs: which inputs are finished, which failed and why, and what was
+//! learned about the level.
 //!
 //! A *run* is one logical piece of work: a command over a list of inputs. It lives in one
 //! `SQLite` file together with all other runs. Each invocation that works on it is a *session*;
@@ -53,6 +54,7 @@ mod finished;
 mod job;
 mod journal;
 mod key;
+mod levels;
 mod listing;
 mod lock;
 mod prune;
@@ -68,6 +70,7 @@ pub use finished::{Finished, IncludeFailed};
 pub use job::{Exit, JobRecord, JobRow, JobState};
 pub use journal::Journal;
 pub use key::{InputKey, TemplateKey, input_key};
+pub use levels::{Level, LevelSource, NewLevel};
 pub use lock::RunLock;
 pub use prune::{PruneLimits, Pruned};
 pub use run::{NewRun, ParseRunIdError, Run, RunCounts, RunId, RunOverview, RunState};

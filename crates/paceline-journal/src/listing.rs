@@ -114,25 +114,6 @@ impl Journal {
         })
     }
 
-    /// The level at which the last session of this template on this machine ended, if one ended
-    /// and had found a level.
-    pub fn remembered_level(
-        &self,
-        template_key: TemplateKey,
-        host: &str,
-    ) -> Result<Option<u32>, JournalError> {
-        self.connection
-            .query_row(
-                "SELECT sessions.final_level FROM runs JOIN sessions ON sessions.run = runs.id
-                 WHERE runs.template_key = ?1 AND runs.host = ?2 AND sessions.final_level > 0
-                 ORDER BY sessions.ended_at DESC, sessions.id DESC LIMIT 1",
-                params![template_key.as_bytes(), host],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|source| self.error(source))
-    }
-
     fn overview_of(&self, run: Run) -> Result<RunOverview, JournalError> {
         let counts = self.counts(run.id)?;
         // The lock before the session: a session that ends in between is then shown as ended, and

@@ -29,14 +29,17 @@ pub struct PruneLimits {
     pub max_age: Duration,
     /// How large all runs together may be, in bytes.
     pub max_bytes: u64,
+    /// For how long after it was last found out a level stays.
+    pub max_level_age: Duration,
 }
 
 impl Default for PruneLimits {
-    /// 90 days and 1 GiB.
+    /// 90 days and 1 GiB for runs, 400 days for levels: what is run once a year is remembered.
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(90 * 24 * 60 * 60),
             max_bytes: 1 << 30,
+            max_level_age: Duration::from_secs(400 * 24 * 60 * 60),
         }
     }
 }
@@ -46,18 +49,22 @@ impl Default for PruneLimits {
 pub struct Pruned {
     /// Runs.
     pub runs: u64,
+    /// Levels.
+    pub levels: u64,
     /// By how much the database's content shrank, in bytes.
     pub bytes: u64,
 }
 
 impl Journal {
-    /// Removes runs, those untouched for longest first, until the rest keeps the limits. Runs whose
-    /// lock is held stay, and so do all runs while another process prunes.
+    /// Removes runs, those untouched for longest first, until the rest keeps the limits, and levels
+    /// that nobody has used for long. Runs whose lock is held stay, and so do all runs while another process prunes.
     ///
     /// Takes well under a millisecond if there is nothing to do.
     pub fn prune(&self, limits: PruneLimits, now: SystemTime) -> Result<Pruned, JournalError> {
         let mut pruned = Pruned::default();
-        let too_old = from_time(now).saturating_sub(from_duration(limits.max_age));
+        let earlier = |age| from_time(now).saturating_sub(from_duration(age));
+        pruned.levels = self.forget_levels_before(earlier(limits.max_level_age))?;
+        let too_old = earlier(limits.max_age);
         if !self.has_doomed()? && self.next_victim(limits, too_old, (i64::MIN, 0))?.is_none() {
             return Ok(pruned);
         }

@@ -14,6 +14,8 @@
 //! The counts in `runs` change in the same transaction as the jobs that they count, so a listing
 //! never scans jobs.
 //!
+//! `levels` stands alone: what was learned about a command outlives its runs.
+//!
 //! `doomed` holds runs that pruning has taken out of `runs` and whose jobs are still being
 //! deleted, piece by piece; after a crash the next pruning goes on with them.
 
@@ -26,7 +28,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use crate::{JournalError, connection};
 
 /// The format this version writes, in `PRAGMA user_version`.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// `PRAGMA application_id` of a journal: "pace".
 const APPLICATION: i64 = 0x7061_6365;
@@ -44,6 +46,7 @@ pub(crate) mod state {
     pub(crate) const SUPERSEDED: i64 = 2;
 }
 
+/// The tables of format 1; all later ones are made by the steps below.
 const TABLES: &str = "
 CREATE TABLE runs (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -115,8 +118,28 @@ CREATE INDEX open_failures_by_job ON open_failures (job);
 CREATE TABLE doomed (run INTEGER PRIMARY KEY);
 ";
 
-/// Makes the tables if the file is empty, refuses it if it is not ours, and writes to it in any
-/// case, so that a file that cannot be written is found out before work starts.
+/// What a file of format N lacks of format N + 1, from N = 1 on.
+const STEPS: [&str; 1] = ["
+CREATE TABLE levels (
+    template_key BLOB    NOT NULL,
+    host         TEXT    NOT NULL,
+    template     TEXT    NOT NULL,
+    level        INTEGER NOT NULL,
+    limited_by   TEXT    NOT NULL,
+    learned      TEXT    NOT NULL,
+    cores        REAL    NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    runs         INTEGER NOT NULL,
+    source       TEXT    NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    PRIMARY KEY (template_key, host)
+) WITHOUT ROWID;
+CREATE INDEX levels_by_update ON levels (updated_at);
+"];
+
+/// Makes the tables if the file is empty, brings an older format up to date, and refuses a file
+/// that is not ours. Writes in any case, so that a file that cannot be written is found out before
+/// work starts.
 pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let sql = |source| JournalError::from_sqlite(path, source);
     // Looked at before anything is written: a foreign file must stay as it is.
@@ -131,11 +154,18 @@ pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), Journa
     let transaction =
         Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(sql)?;
     // Another process may have made the tables in the meantime.
-    if check(&transaction, path)? {
+    let format = if let Some(format) = check(&transaction, path)? {
+        format
+    } else {
         transaction.execute_batch(TABLES).map_err(sql)?;
         transaction
             .pragma_update(None, "application_id", APPLICATION)
             .map_err(sql)?;
+        1
+    };
+    let made = usize::try_from(format - 1).unwrap_or(0);
+    for step in STEPS.iter().skip(made) {
+        transaction.execute_batch(step).map_err(sql)?;
     }
     // Writes the first page even if the value stays the same.
     transaction
@@ -150,12 +180,13 @@ pub(crate) fn is_empty(connection: &Connection, path: &Path) -> Result<bool, Jou
     let sql = |source| JournalError::from_sqlite(path, source);
     let moment =
         Transaction::new_unchecked(connection, TransactionBehavior::Deferred).map_err(sql)?;
-    let empty = check(&moment, path)?;
+    let format = check(&moment, path)?;
     moment.commit().map_err(sql)?;
-    Ok(empty)
+    Ok(format.is_none())
 }
 
-fn check(transaction: &Transaction<'_>, path: &Path) -> Result<bool, JournalError> {
+/// The file's format; `None` if it is empty.
+fn check(transaction: &Transaction<'_>, path: &Path) -> Result<Option<i64>, JournalError> {
     let number = |sql: &str| {
         transaction
             .query_row(sql, (), |row| row.get::<_, i64>(0))
@@ -164,7 +195,7 @@ fn check(transaction: &Transaction<'_>, path: &Path) -> Result<bool, JournalErro
     let application = number("PRAGMA application_id")?;
     let found = number("PRAGMA user_version")?;
     if application == 0 && found == 0 && number("SELECT count(*) FROM sqlite_schema")? == 0 {
-        return Ok(true);
+        return Ok(None);
     }
     if application != APPLICATION {
         return Err(JournalError::Foreign { path: path.into() });
@@ -176,7 +207,7 @@ fn check(transaction: &Transaction<'_>, path: &Path) -> Result<bool, JournalErro
             supported: VERSION,
         });
     }
-    Ok(false)
+    Ok(Some(found))
 }
 
 /// Turns write-ahead mode on. File systems without shared memory keep the rollback journal, which

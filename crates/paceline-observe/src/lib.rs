@@ -4,10 +4,13 @@
 //! not jobs or templates, and prints nothing.
 #![forbid(unsafe_code)]
 
-mod machine;
+mod cgroup;
+mod cores;
+mod memory;
 mod process;
 mod sampler;
 mod syscall;
 
-pub use machine::{Memory, cores};
+pub use cores::cores;
+pub use memory::{Memory, out_of_memory_kills};
 pub use sampler::{Observation, Sampler};

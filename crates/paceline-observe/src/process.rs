@@ -12,6 +12,7 @@ use crate::syscall::{Waiting, classify};
 pub(crate) struct Process {
     folder: PathBuf,
     stat: File,
+    statm: Option<File>,
     schedstat: Option<File>,
     syscall: Option<File>,
     children: Option<File>,
@@ -33,7 +34,8 @@ pub(crate) struct Look {
     pub(crate) runnable_threads: usize,
     pub(crate) disk_threads: usize,
     pub(crate) waiting: Waiting,
-    pub(crate) rss_pages: u64,
+    /// Memory of its own, without what files hold and others may share.
+    pub(crate) own_pages: u64,
     pub(crate) children: Vec<i32>,
 }
 
@@ -44,6 +46,7 @@ impl Process {
         Some(Self {
             stat: File::open(folder.join("stat")).ok()?,
             // Kernels may lack each of these, or not let us see them.
+            statm: File::open(folder.join("statm")).ok(),
             schedstat: File::open(folder.join("schedstat")).ok(),
             syscall: File::open(folder.join("syscall")).ok(),
             children: File::open(folder.join(format!("task/{pid}/children"))).ok(),
@@ -57,6 +60,11 @@ impl Process {
         let stat = Stat::parse(read(&self.stat, buffer)?)?;
         let mut times = Times::default();
         let (mut runnable_threads, mut disk_threads) = (0, 0);
+        let mut children = Vec::new();
+        let mut add_children = |text: &str| {
+            let pids = text.split_ascii_whitespace();
+            children.extend(pids.filter_map(|pid| pid.parse::<i32>().ok()));
+        };
         let mut count = |state: char| match state {
             'R' => runnable_threads += 1,
             'D' => disk_threads += 1,
@@ -66,6 +74,9 @@ impl Process {
             count(stat.state);
             if let Some(text) = self.schedstat.as_ref().and_then(|file| read(file, buffer)) {
                 times = parse_schedstat(text).unwrap_or_default();
+            }
+            if let Some(text) = self.children.as_ref().and_then(|file| read(file, buffer)) {
+                add_children(text);
             }
         } else {
             for task in std::fs::read_dir(self.folder.join("task")).ok()?.flatten() {
@@ -77,6 +88,10 @@ impl Process {
                 if let Some(thread) = text("stat").and_then(|text| Stat::parse(&text)) {
                     count(thread.state);
                 }
+                // Each thread has the children that it made itself.
+                if let Some(text) = text("children") {
+                    add_children(&text);
+                }
             }
         }
         let waiting = match &self.syscall {
@@ -85,16 +100,11 @@ impl Process {
             Some(file) => read(file, buffer).map_or(Waiting::Shared, classify),
             None => Waiting::Shared,
         };
-        let children = self
-            .children
+        let own_pages = self
+            .statm
             .as_ref()
-            .and_then(|file| read(file, buffer))
-            .map(|text| {
-                text.split_ascii_whitespace()
-                    .filter_map(|pid| pid.parse().ok())
-                    .collect()
-            })
-            .unwrap_or_default();
+            .and_then(|file| parse_statm(read(file, buffer)?))
+            .unwrap_or(stat.rss_pages);
         let since = Times {
             ran: times.ran.saturating_sub(self.last.ran),
             run_queue_delay: times
@@ -107,7 +117,7 @@ impl Process {
             runnable_threads,
             disk_threads,
             waiting,
-            rss_pages: stat.rss_pages,
+            own_pages,
             children,
         })
     }
@@ -145,6 +155,15 @@ impl Stat {
     }
 }
 
+/// Resident pages without those of files and of memory shared on purpose. A hundred jobs of one
+/// program hold its code once, and files give way when memory is needed.
+fn parse_statm(text: &str) -> Option<u64> {
+    let mut fields = text.split_ascii_whitespace().skip(1);
+    let resident: u64 = fields.next()?.parse().ok()?;
+    let shared: u64 = fields.next()?.parse().ok()?;
+    Some(resident.saturating_sub(shared))
+}
+
 fn parse_schedstat(text: &str) -> Option<Times> {
     let mut fields = text
         .split_ascii_whitespace()
@@ -178,13 +197,35 @@ mod tests {
             })
         );
         assert_eq!(Stat::parse("7 (a"), None);
+        assert_eq!(parse_statm("500 250 200 10 0 90 0\n"), Some(50));
+        assert_eq!(parse_statm("500\n"), None);
+    }
+
+    #[test]
+    fn the_children_of_all_threads_are_seen() {
+        let (told, hear) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let sleep = std::process::Command::new("sleep").arg("60").spawn();
+            let mut child = sleep.expect("starts");
+            told.send(child.id().cast_signed()).expect("is heard");
+            let _ = ended.recv();
+            let _ = child.kill();
+            let _ = child.wait();
+        });
+        let child = hear.recv().expect("has started");
+        let mut process = Process::open(std::process::id().cast_signed()).expect("is there");
+        let look = process.look(&mut [0; 4096]).expect("is there");
+        drop(end);
+        thread.join().expect("ends");
+        assert!(look.children.contains(&child), "{:?}", look.children);
     }
 
     #[test]
     fn sees_this_process() {
         let mut process = Process::open(std::process::id().cast_signed()).expect("is there");
         let look = process.look(&mut [0; 4096]).expect("is there");
-        assert!(look.rss_pages > 0);
+        assert!(look.own_pages > 0);
         assert!(look.runnable_threads >= 1);
         assert!(Process::open(i32::MAX).is_none());
     }

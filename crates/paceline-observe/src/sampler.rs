@@ -23,8 +23,11 @@ pub struct Observation {
     pub disk_threads: usize,
     /// Trees that wait for nothing but time to pass.
     pub timer_only: usize,
-    /// Memory in use, in bytes; pages shared by several processes count for each.
+    /// Memory of their own in use, in bytes: without the contents of files, which give way when it is
+    /// needed, and without memory shared on purpose.
     pub rss_bytes: u64,
+    /// By how much that has grown in the trees that were looked at before, in bytes.
+    pub grown_bytes: u64,
 }
 
 /// A tree of processes to look at.
@@ -32,6 +35,7 @@ pub struct Observation {
 struct Tree {
     seen: u64,
     looked: Instant,
+    rss_bytes: u64,
 }
 
 /// Looks at trees of processes with their files held open.
@@ -74,15 +78,22 @@ impl Sampler {
         self.round += 1;
         let mut sum = Observation::default();
         for (root, started) in roots {
-            let last = self.trees.get(&root).map_or(started, |tree| tree.looked);
+            let before = self.trees.get(&root).copied();
+            let last = before.map_or(started, |tree| tree.looked);
+            let held_by_others = sum.rss_bytes;
             if self.look_at_tree(root, &mut sum) {
                 sum.sampled += 1;
                 sum.observed += now.saturating_duration_since(last);
+                let rss_bytes = sum.rss_bytes - held_by_others;
+                if let Some(before) = before {
+                    sum.grown_bytes += rss_bytes.saturating_sub(before.rss_bytes);
+                }
                 self.trees.insert(
                     root,
                     Tree {
                         seen: self.round,
                         looked: now,
+                        rss_bytes,
                     },
                 );
             }
@@ -122,7 +133,7 @@ impl Sampler {
             sum.run_queue_delay += look.times.run_queue_delay;
             sum.runnable_threads += look.runnable_threads;
             sum.disk_threads += look.disk_threads;
-            sum.rss_bytes += look.rss_pages * self.page_bytes;
+            sum.rss_bytes += look.own_pages * self.page_bytes;
             match look.waiting {
                 Waiting::Timer => timers += 1,
                 Waiting::Child => {}

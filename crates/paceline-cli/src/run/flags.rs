@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use paceline_journal::RunId;
-use paceline_run::policy::{Halt, Timeout, parse_duration};
+use paceline_run::policy::{BusyCodes, Halt};
 
 use super::level::Level;
+use super::shared_flags::{InputFlags, ProcessFlags, duration};
 
 /// What `paceline run` takes.
 #[derive(Debug, Args)]
@@ -34,105 +35,45 @@ pub(crate) struct RunFlags {
     /// With -j auto: never more at once, e.g. 100
     #[arg(long, value_name = "N", help_heading = "Level", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_level: Option<u32>,
+    /// With -j auto: forget the level that earlier runs of this command found, and find it anew
+    #[arg(long, help_heading = "Level", conflicts_with = "no_journal")]
+    pub(crate) forget: bool,
 
-    /// Read inputs from a file (- is standard input); given twice, every combination is run
-    #[arg(short = 'a', long, value_name = "FILE", help_heading = "Inputs")]
-    pub(crate) arg_file: Vec<PathBuf>,
-    /// Inputs end with a NUL byte, as find -print0 writes them
-    #[arg(
-        short = '0',
-        long,
-        help_heading = "Inputs",
-        conflicts_with = "delimiter"
-    )]
-    pub(crate) null: bool,
-    /// Inputs end with this instead of a newline, e.g. ',' or '\t'
-    #[arg(short = 'd', long, value_name = "TEXT", help_heading = "Inputs")]
-    pub(crate) delimiter: Option<String>,
-    /// Cut each input at this pattern into {1}, {2}, …, e.g. ',' or '\s+'
-    #[arg(short = 'C', long, value_name = "REGEX", help_heading = "Inputs")]
-    pub(crate) colsep: Option<String>,
-    /// Give each job N inputs, e.g. -n 2
-    #[arg(short = 'n', long, value_name = "N", help_heading = "Inputs", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_args: Option<u32>,
-    /// As -n; with 0, run the command once per input without it
-    #[arg(
-        short = 'N',
-        long,
-        value_name = "N",
-        help_heading = "Inputs",
-        conflicts_with = "max_args"
-    )]
-    pub(crate) max_replace_args: Option<u32>,
-    /// Give each job as many inputs as fit on a command line, spread over the level; a word around
-    /// {} is repeated for each
-    #[arg(short = 'X', long, help_heading = "Inputs")]
-    pub(crate) xargs: bool,
-    /// As -X, but {} becomes all inputs at once
-    #[arg(short = 'm', help_heading = "Inputs", conflicts_with = "xargs")]
-    pub(crate) many: bool,
-    /// Take one input from each source at a time, instead of every combination
-    #[arg(long, alias = "xapply", help_heading = "Inputs")]
-    pub(crate) link: bool,
-    /// Leave out empty inputs
-    #[arg(short = 'r', long, help_heading = "Inputs")]
-    pub(crate) no_run_if_empty: bool,
-    /// Run the inputs in random order (holds them all in memory)
-    #[arg(long, help_heading = "Inputs")]
-    pub(crate) shuf: bool,
+    #[command(flatten)]
+    pub(crate) inputs: InputFlags,
 
-    /// Cut standard input into blocks of whole lines, and give each to a job as its standard input
-    #[arg(long, help_heading = "Inputs", conflicts_with_all = ["null", "delimiter", "colsep", "xargs", "many", "link", "shuf", "dry_run"])]
-    pub(crate) pipe: bool,
-    /// With --pipe: about this much per job, e.g. 64k (-N counts records instead)
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = size, help_heading = "Inputs")]
-    pub(crate) block: usize,
-    /// With --pipe: what ends a record
-    #[arg(
-        long,
-        value_name = "TEXT",
-        default_value = "\\n",
-        help_heading = "Inputs"
-    )]
-    pub(crate) recend: String,
-
-    /// Try a failing job up to N times in all, as GNU parallel does (0: until it succeeds)
+    /// Try a failing job up to N times in all, as GNU parallel does, e.g. 3 (0: until it succeeds)
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Jobs")]
     pub(crate) retries: u32,
-    /// Rest this long before the second try; doubles with each, with jitter, up to 5 minutes
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration, help_heading = "Jobs")]
+    /// Rest this long before the second try, e.g. 500ms or 2s (a bare number is seconds); doubles with
+    /// each, with jitter, up to 5 minutes
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Jobs")]
     pub(crate) retry_delay: Duration,
-    /// End a job that takes longer: a time (30s, 2m) or a share of the median (300%)
-    #[arg(long, value_name = "TIME|%", help_heading = "Jobs")]
-    pub(crate) timeout: Option<Timeout>,
+    /// Exit codes that say "what I depend on is busy", e.g. 69,75, or none: the job is started again
+    /// later, has not failed, and does not count against --retries. A line "Retry-After: 30" in its
+    /// standard error sets the rest, in seconds (not with -u, where we do not see it). E.g. paceline
+    /// run 'flock -n -E 75 db.lock ./import {}' ::: *.csv
+    #[arg(
+        long,
+        value_name = "CODES",
+        default_value = "75",
+        help_heading = "Jobs"
+    )]
+    pub(crate) busy_exit: BusyCodes,
+    /// A job that is busy more than N times in a row has failed (0: never); the rests between grow
+    /// from 100 ms to 30 s, so 100 is some 40 minutes
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Jobs")]
+    pub(crate) busy_retries: u32,
     /// End the run early: now|soon,fail|success|done=N|N%, e.g. now,fail=1 or soon,fail=10%
     #[arg(long, value_name = "WHEN", value_parser = halt, default_value = "never", help_heading = "Jobs")]
     pub(crate) halt: HaltFlag,
     /// Wait this long between two starts, e.g. 100ms
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration, help_heading = "Jobs")]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Jobs")]
     pub(crate) delay: Duration,
-    /// A job that is asked to end has this long before it is killed
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Jobs")]
-    pub(crate) grace: Duration,
-    /// Set a variable for the jobs, e.g. --env LANG=C
-    #[arg(long, value_name = "NAME=VALUE", help_heading = "Jobs")]
-    pub(crate) env: Vec<OsString>,
-    /// Run the jobs in this directory
-    #[arg(long, alias = "wd", value_name = "DIR", help_heading = "Jobs")]
-    pub(crate) workdir: Option<PathBuf>,
-    /// Lower the priority of the jobs, e.g. 10
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, help_heading = "Jobs", value_parser = clap::value_parser!(i32).range(-20..=19))]
-    pub(crate) nice: i32,
-    /// The shell for commands that need one, e.g. bash
-    #[arg(
-        long,
-        value_name = "PROGRAM",
-        default_value = "sh",
-        help_heading = "Jobs"
-    )]
-    pub(crate) shell: PathBuf,
+    #[command(flatten)]
+    pub(crate) process: ProcessFlags,
     /// Print the commands instead of running them
-    #[arg(long, alias = "dryrun", help_heading = "Jobs")]
+    #[arg(long, alias = "dryrun", help_heading = "Jobs", conflicts_with = "pipe")]
     pub(crate) dry_run: bool,
 
     /// Print outputs in the order of the inputs
@@ -215,28 +156,4 @@ fn halt(text: &str) -> Result<HaltFlag, String> {
     Halt::parse(text)
         .map(HaltFlag)
         .map_err(|error| error.to_string())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
-/// Bytes, as `64k`, `1M` or `2G` (powers of 1024).
-fn size(text: &str) -> Result<usize, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let unit: usize = match text[digits..].to_ascii_lowercase().as_str() {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        _ => 0,
-    };
-    text[..digits]
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("{text:?} is not a size such as 500000, 64k, 1M or 1G"))
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use paceline_control::{Auto, Bounds, Controller, Fixed, Resources};
+use paceline_control::{Auto, Bounds, Controller, Fixed, Learned, Resources};
 use paceline_observe::Memory;
 use paceline_run::spawn::ProcessLimits;
 
@@ -43,25 +43,38 @@ impl FromStr for Level {
 }
 
 impl Level {
-    /// The controller that gives it.
-    pub(crate) fn controller(self, bounds: Bounds, limits: ProcessLimits) -> Box<dyn Controller> {
-        let cores = paceline_observe::cores();
+    /// The controller that gives it; one that finds it begins where an earlier run has ended.
+    pub(crate) fn controller(
+        self,
+        bounds: Bounds,
+        limits: ProcessLimits,
+        learned: Option<&Learned>,
+    ) -> Box<dyn Controller> {
+        let resources = resources(limits);
         match self {
             // More could not be started anyhow.
             Self::Jobs(jobs) => Box::new(Fixed::new(jobs.min(limits.descriptor_jobs))),
             Self::ShareOfCores(share) => Box::new(Fixed::new(
-                ((share * cores) as usize).clamp(1, limits.descriptor_jobs),
+                ((share * resources.cores) as usize).clamp(1, limits.descriptor_jobs),
             )),
-            Self::Auto => Box::new(Auto::new(
-                Resources {
-                    cores,
-                    memory_bytes: Memory::of_this_process().limit_bytes(),
-                    descriptor_jobs: limits.descriptor_jobs,
-                    process_jobs: limits.process_jobs,
-                },
-                bounds,
-            )),
+            Self::Auto => {
+                let auto = Auto::new(resources, bounds);
+                Box::new(match learned {
+                    Some(learned) => auto.remembering(learned),
+                    None => auto,
+                })
+            }
         }
+    }
+}
+
+/// What this machine has to give.
+pub(crate) fn resources(limits: ProcessLimits) -> Resources {
+    Resources {
+        cores: paceline_observe::cores(),
+        memory_bytes: Memory::of_this_process().limit_bytes(),
+        descriptor_jobs: limits.descriptor_jobs,
+        process_jobs: limits.process_jobs,
     }
 }
 

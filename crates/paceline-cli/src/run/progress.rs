@@ -10,6 +10,7 @@ use paceline_run::engine::Status;
 use paceline_run::output::{Gate, NoGate};
 
 use super::flags::ProgressMode;
+use super::remembered::Begun;
 
 /// Often enough to look alive.
 const BAR_EVERY: Duration = Duration::from_millis(100);
@@ -82,9 +83,18 @@ impl Progress {
         self.reason = decision.reason.to_string();
     }
 
+    /// The level at the start comes from earlier runs.
+    pub(crate) fn begun(&mut self, begun: &Begun) {
+        self.reason = begun.to_string();
+    }
+
     pub(crate) fn beat(&mut self, at: Duration, status: &Status) {
         self.rate.add(at, status.done + status.failed);
-        let line = line(status, self.rate.per_second(), &self.reason);
+        self.show(at, line(status, self.rate.per_second(), &self.reason));
+    }
+
+    /// Brings the progress line up to date.
+    pub(crate) fn show(&self, at: Duration, line: String) {
         match &self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => {
@@ -136,6 +146,12 @@ fn line(status: &Status, per_second: Option<f64>, reason: &str) -> String {
     }
     if status.skipped > 0 {
         let _ = write!(line, ", {} skipped", grouped(status.skipped));
+    }
+    if status.busy > 0 {
+        let _ = write!(line, ", {} busy", grouped(status.busy));
+    }
+    if status.shed > 0 {
+        let _ = write!(line, ", {} put back", grouped(status.shed));
     }
     let _ = write!(line, ", {} running", status.running);
     let known = if status.total.is_some() { "" } else { "+" };
@@ -232,6 +248,14 @@ mod tests {
             line(&status, None, ""),
             "1,234 done, 8 running, 100+ left | level 8"
         );
+        status.busy = 37;
+        status.shed = 1;
+        assert_eq!(
+            line(&status, None, ""),
+            "1,234 done, 37 busy, 1 put back, 8 running, 100+ left | level 8"
+        );
+        status.busy = 0;
+        status.shed = 0;
         status.failed = 2;
         status.total = Some(1344);
         assert_eq!(

@@ -11,6 +11,8 @@ use paceline_journal::{
 use paceline_run::input::{AlreadyDone, NothingDone};
 
 use super::flags::RunFlags;
+use super::level::Level;
+use super::remembered::{Machine, Remembered};
 use crate::exit::{Failure, USAGE};
 
 /// How long the jobs of a killed session may take to be cleared away.
@@ -20,6 +22,7 @@ const TELL_AFTER: Duration = Duration::from_secs(1);
 
 /// A session of a run that is being recorded.
 pub(crate) struct Recording {
+    pub(crate) journal: Journal,
     pub(crate) run: RunId,
     pub(crate) lock: RunLock,
     pub(crate) writer: Arc<Writer>,
@@ -38,6 +41,14 @@ pub(crate) struct Identity<'a> {
     pub(crate) display: String,
     pub(crate) packed: bool,
     pub(crate) host: String,
+}
+
+/// This machine's name.
+pub(crate) fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Opens the journal named by the flags or the environment.
@@ -79,6 +90,7 @@ impl Recording {
         // Old runs going is no reason for a new one not to start.
         let _ = journal.prune(PruneLimits::default(), SystemTime::now());
         let directory = flags
+            .process
             .workdir
             .as_deref()
             .map_or_else(current_directory, absolute);
@@ -126,6 +138,7 @@ impl Recording {
         };
         let writer = journal.start_session(&lock, &session).map_err(fail)?;
         Ok(Self {
+            journal,
             run,
             lock,
             writer: Arc::new(writer),
@@ -133,6 +146,32 @@ impl Recording {
             resumed,
             failed_before,
             jobs_before: counts.done + counts.failed,
+        })
+    }
+}
+
+impl Recording {
+    /// The level that earlier runs have found, where it is still to be found and not to be
+    /// forgotten.
+    pub(crate) fn level_to_begin_at(
+        &self,
+        flags: &RunFlags,
+        identity: &Identity<'_>,
+        machine: Machine,
+    ) -> Result<Option<Remembered>, Failure> {
+        let found = if flags.forget {
+            let key = TemplateKey::of(identity.template);
+            self.journal.forget(key, &identity.host).map(|_| None)
+        } else if flags.level == Level::Auto {
+            Remembered::find(&self.journal, identity, machine)
+        } else {
+            Ok(None)
+        };
+        found.map_err(|error| {
+            Failure::usage(
+                error,
+                "name another file with --journal FILE, or run with --no-journal",
+            )
         })
     }
 }
@@ -147,6 +186,7 @@ pub(crate) fn finished_so_far(
     }
     let journal = open_journal(flags.journal.as_deref(), true)?;
     let directory = flags
+        .process
         .workdir
         .as_deref()
         .map_or_else(current_directory, absolute);

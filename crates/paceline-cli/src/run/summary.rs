@@ -9,7 +9,9 @@ use paceline_run::engine::{Ending, Outcome, StopCause};
 use paceline_run::input::display_joined;
 use serde::Serialize;
 
+use super::course::{level, plural, way};
 use super::progress::{grouped, time};
+use super::remembered::Begun;
 
 /// Failures that are listed; the rest is in the journal.
 pub(crate) const LISTED: usize = 10;
@@ -44,7 +46,13 @@ impl Failed {
 pub(crate) struct Summary<'a> {
     pub(crate) run: Option<RunId>,
     pub(crate) outcome: &'a Outcome,
+    /// Where a remembered level began.
+    pub(crate) begun: Option<&'a Begun>,
+    /// `--max-level`.
+    pub(crate) max_level: Option<usize>,
     pub(crate) decisions: &'a [Decision],
+    /// From their middle, in a run with very many.
+    pub(crate) decisions_left_out: u64,
     pub(crate) failed: &'a [Failed],
     pub(crate) unrecorded: u64,
 }
@@ -64,30 +72,41 @@ impl Summary<'_> {
         if status.retried > 0 {
             counts += &format!(", {} retried", grouped(status.retried));
         }
+        if status.busy > 0 {
+            let s = plural(status.busy);
+            counts += &format!(", {} busy answer{s} retried", grouped(status.busy));
+        }
+        if status.shed > 0 {
+            let s = plural(status.shed);
+            counts += &format!(", {} job{s} put back to free memory", grouped(status.shed));
+        }
         let seconds = self.outcome.wall.as_secs_f64();
         let rate = if seconds > 0.0 {
             ended as f64 / seconds
         } else {
             0.0
         };
-        let plural = if ended == 1 { "" } else { "s" };
         tell!(
-            "paceline: {} job{plural} in {}: {counts} | {rate:.1} jobs/s, {} CPU",
+            "paceline: {} job{} in {}: {counts} | {rate:.1} jobs/s, {} CPU",
             grouped(ended),
+            plural(ended),
             time(self.outcome.wall),
             time(self.outcome.cpu),
         );
-        let most = if self.outcome.max_limit > status.limit {
-            format!(" (at most {})", self.outcome.max_limit)
-        } else {
-            String::new()
-        };
-        match self.decisions.last() {
-            Some(last) => tell!("  level {}{most}: {}", status.limit, last.reason),
-            None => tell!(
-                "  level {}{most}: where it began; nothing called for another",
-                status.limit
-            ),
+        tell!(
+            "  {}",
+            level(
+                self.decisions,
+                status.limit,
+                self.outcome.max_limit,
+                self.max_level
+            )
+        );
+        if let Some(begun) = self.begun {
+            tell!("  began at {}: {begun}", begun.at);
+        }
+        if let Some(way) = way(self.decisions, self.decisions_left_out) {
+            tell!("  {way}");
         }
         self.print_failures();
         match self.outcome.stopped {
@@ -177,6 +196,8 @@ impl Summary<'_> {
                 failed: status.failed,
                 skipped: status.skipped,
                 retried: status.retried,
+                busy_retried: status.busy,
+                put_back: status.shed,
             },
             wall_s,
             cpu_s: self.outcome.cpu.as_secs_f64(),
@@ -188,7 +209,9 @@ impl Summary<'_> {
             level: Levels {
                 r#final: status.limit,
                 max: self.outcome.max_limit,
+                remembered: self.begun.map(|begun| begun.remembered.learned.level),
                 decisions: self.decisions.iter().map(JsonDecision::from).collect(),
+                decisions_left_out: self.decisions_left_out,
             },
             peak_rss_bytes: self.outcome.peak_rss_bytes,
         };
@@ -215,13 +238,18 @@ struct Jobs {
     failed: u64,
     skipped: u64,
     retried: u64,
+    busy_retried: u64,
+    put_back: u64,
 }
 
 #[derive(Serialize)]
 struct Levels {
     r#final: usize,
     max: usize,
+    /// The level that earlier runs had found; `None` if this one began without.
+    remembered: Option<usize>,
     decisions: Vec<JsonDecision>,
+    decisions_left_out: u64,
 }
 
 /// A decision about the level, as JSON.
@@ -230,6 +258,7 @@ pub(crate) struct JsonDecision {
     t_s: f64,
     was: usize,
     limit: usize,
+    label: &'static str,
     reason: String,
 }
 
@@ -240,6 +269,7 @@ impl From<&Decision> for JsonDecision {
             t_s,
             was: decision.was,
             limit: decision.limit,
+            label: decision.reason.label(),
             reason: decision.reason.to_string(),
         }
     }

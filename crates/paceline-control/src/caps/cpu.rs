@@ -26,6 +26,8 @@ use crate::smooth::{Mean, fade, weight};
 const ENOUGH_FINISHED: u64 = 8;
 /// Finished jobs are averaged over at least this many.
 const LEAST_WINDOW: f64 = 16.0;
+/// Jobs that ended last.
+const LATELY: f64 = 8.0;
 /// Core seconds of making and reaping one process that no job's own account shows.
 const PROCESS_COST: f64 = 0.000_2;
 /// Core seconds of a new job that are start-up (exec, dynamic loading), not its work.
@@ -34,8 +36,16 @@ const START_UP: f64 = 0.002;
 const ENOUGH_SEEN: f64 = 0.01;
 /// Mean wall time, in seconds, up to which ticks miss a job, and from which they see it well.
 const SHORT: (f64, f64) = (0.004, 0.012);
-/// Extra jobs while some of them wait, so that the cores stay fed.
-const HEADROOM: f64 = 1.3;
+/// Seconds from the end of a job to the start of the next in its slot.
+const START_GAP: f64 = 0.000_3;
+/// The most extra jobs for that, per job.
+const MOST_GAPS: f64 = 0.25;
+/// Cores that one job keeps busy from which it counts as one of several threads.
+const THREADED: f64 = 1.8;
+/// Extra jobs per job so that the cores stay fed although at times many wait, in proportion to the
+/// deviation of the number that wants a core: always, and divided by the root of the cores, since
+/// large numbers even out.
+const HEADROOM: (f64, f64) = (0.18, 1.0);
 /// Below this share of a core the headroom comes back; lower than where it goes, to be steady.
 const NOT_SATURATED: f64 = 0.85;
 /// The part of one more job that is not worth a whole one.
@@ -43,6 +53,9 @@ const CRUMB: f64 = 0.2;
 /// The cap stays while the evidence moves it by less than this share: near the number of cores,
 /// where each job counts, and far above it.
 const STEADY: (f64, f64) = (0.1, 0.25);
+/// Running jobs of a first generation are all young; until so many mean durations have passed,
+/// what an earlier run has learned holds.
+const OLD: f64 = 10.0;
 /// Running jobs overrule the finished ones only if they use this many times more.
 const OBJECTION: f64 = 2.0;
 
@@ -55,6 +68,10 @@ pub(crate) struct CpuCap {
     queueing: Queueing,
     saturated: bool,
     published: usize,
+    /// What one job kept busy in an earlier run.
+    /// And until when running jobs cannot object, since all of them are young.
+    recalled: Option<(f64, Duration)>,
+    now: Duration,
 }
 
 /// Sums over finished jobs, the old ones fading.
@@ -65,6 +82,8 @@ struct Finished {
     demand: f64,
     /// Seconds per job that were not spent in the run queue.
     own: f64,
+    /// The same two over the last few jobs alone.
+    lately: (f64, f64),
     /// Seconds per job from start to end.
     wall: Mean,
     /// Of the attempts that carry it: running and queueing.
@@ -96,12 +115,28 @@ impl CpuCap {
             queueing: Queueing::new(),
             saturated: false,
             published: whole(cores),
+            recalled: None,
+            now: Duration::ZERO,
         }
     }
 
     /// One job per core, which is safe whatever the jobs do.
     pub(crate) fn whole_cores(&self) -> usize {
         whole(self.cores)
+    }
+
+    /// What jobs kept busy in an earlier run.
+    pub(crate) fn recall(&mut self, busy: f64, mean_wall_seconds: f64) {
+        if busy.is_finite() && busy >= 0.0 {
+            let jobs = Duration::try_from_secs_f64(OLD * mean_wall_seconds);
+            self.recalled = Some((busy, jobs.unwrap_or_default()));
+            self.publish();
+        }
+    }
+
+    /// Each job does nothing but compute.
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.saturated
     }
 
     /// An attempt ended at `now`, while `in_flight` (itself included) were running.
@@ -120,6 +155,9 @@ impl CpuCap {
         let part = weight(all.count, window);
         all.demand += part * (demand - all.demand);
         all.own += part * (own - all.own);
+        let part = weight(all.count, LATELY.max(in_flight as f64 / 4.0));
+        all.lately.0 += part * (demand - all.lately.0);
+        all.lately.1 += part * (own - all.lately.1);
         all.wall.add(wall, window);
         if let Some(delay) = attempt.run_queue_delay {
             let (ran, queued) = all.carried.unwrap_or_default();
@@ -131,6 +169,7 @@ impl CpuCap {
 
     /// Signals at `now` for the `gap` since the last tick, in which `started` jobs began.
     pub(crate) fn tick(&mut self, now: Duration, gap: Duration, signals: &Signals, started: usize) {
+        self.now = now;
         if signals.sampled == 0 {
             return;
         }
@@ -157,9 +196,23 @@ impl CpuCap {
     pub(crate) fn busy(&self) -> Option<f64> {
         let live = self.live.busy();
         if self.finished.count < ENOUGH_FINISHED {
-            return live;
+            return match self.recalled {
+                None => live,
+                Some((recalled, young)) if self.now <= young => Some(recalled),
+                Some((recalled, _)) => {
+                    Some(live.map_or(recalled, |live| recalled.max(live / OBJECTION)))
+                }
+            };
         }
         let finished = self.finished.demand / self.finished.own;
+        // Where the running jobs and those that ended last agree that it is far less by now, the
+        // work has changed.
+        let lately = self.finished.lately.0 / self.finished.lately.1.max(1e-9);
+        if let Some(live) = live
+            && live.max(lately) * OBJECTION < finished
+        {
+            return Some(live.max(lately));
+        }
         // Finished jobs tell nothing of a class that has yet to finish.
         Some(live.map_or(finished, |live| finished.max(live / OBJECTION)))
     }
@@ -204,12 +257,29 @@ impl CpuCap {
             } else {
                 SATURATED
             };
-        let headroom = if self.saturated { 1.0 } else { HEADROOM };
-        let wanted = self.cores / busy.max(1e-9) * headroom;
-        let least = self.whole_cores();
+        let headroom = if self.saturated {
+            1.0
+        } else {
+            let spread = (1.0 - busy.min(1.0)).sqrt();
+            1.0 + spread * (HEADROOM.0 + HEADROOM.1 / self.cores.sqrt())
+        };
+        // Jobs that end every moment leave slots empty until the next ones are begun.
+        let wall = self.finished.wall.mean();
+        let turn_over = if self.finished.count < ENOUGH_FINISHED {
+            1.0
+        } else {
+            1.0 + (START_GAP / wall.max(START_GAP)).min(MOST_GAPS)
+        };
+        let wanted = self.cores / busy.max(1e-9) * headroom * turn_over;
+        // Jobs of several threads each need fewer, but are not trusted to use them all the time.
+        let least = if busy >= THREADED {
+            self.whole_cores().div_ceil(2)
+        } else {
+            self.whole_cores()
+        };
         let jobs = |wanted: f64| whole(wanted - CRUMB).max(least);
         let (near, far) = STEADY;
-        let steady = if self.published <= 2 * least {
+        let steady = if self.published <= least.saturating_mul(2) {
             near
         } else {
             far
@@ -391,17 +461,51 @@ mod tests {
         for n in 0..30 {
             cap.finished(at(n), &attempt(29.8, 100.0), 8);
         }
-        // 8 / 0.3 × 1.3 = 34.7
-        assert_eq!(cap.cap().jobs, 35);
+        // 8 / 0.3 × 1.45 = 38.6
+        assert_eq!(cap.cap().jobs, 39);
     }
 
     #[test]
-    fn many_threads_fall_back_to_one_job_per_core() {
-        let mut cap = CpuCap::new(8.0);
-        for n in 0..30 {
-            cap.finished(at(n), &attempt(400.0, 100.0), 2);
+    fn jobs_of_several_threads_need_half_as_many() {
+        for (cores, expected) in [(8.0, 4), (3.0, 2), (1.0, 1)] {
+            let mut cap = CpuCap::new(cores);
+            for n in 0..30 {
+                cap.finished(at(n), &attempt(400.0, 100.0), 2);
+            }
+            assert_eq!(cap.cap().jobs, expected);
         }
-        assert_eq!(cap.cap().jobs, 8);
+    }
+
+    #[test]
+    fn an_earlier_run_speaks_until_enough_have_finished() {
+        let mut cap = CpuCap::new(2.0);
+        cap.recall(0.01, 0.1);
+        assert_eq!(cap.cap().jobs, 377);
+        // Young jobs are still loading, which looks like computing.
+        cap.tick(at(0), TICK, &signals(64, 64, 2), 0);
+        assert_eq!(cap.cap().jobs, 377);
+        let mut wrong = cap.clone();
+        // But if they never stop, that is what they do.
+        for n in 0..300 {
+            wrong.tick(at(n), TICK, &signals(64, 64, 2), 0);
+        }
+        assert!(wrong.cap().jobs <= 7, "{:?}", wrong.cap());
+        for n in 0..30 {
+            cap.finished(at(n), &attempt(100.0, 100.0), 2);
+        }
+        assert_eq!(cap.cap().jobs, 2);
+    }
+
+    #[test]
+    fn nonsense_from_an_earlier_run_is_not_recalled() {
+        for busy in [f64::NAN, f64::INFINITY, -1.0] {
+            let mut cap = CpuCap::new(4.0);
+            cap.recall(busy, 0.1);
+            assert_eq!(cap.busy(), None);
+        }
+        let mut cap = CpuCap::new(4.0);
+        cap.recall(1.0, f64::NAN);
+        assert_eq!(cap.cap().jobs, 4);
     }
 
     /// `true` on two cores as measured: (in flight, wall in ms, CPU in ms).
@@ -467,6 +571,6 @@ mod tests {
         for n in 50..1050 {
             cap.tick(at(n), TICK, &signals(64, 64, 2), 0);
         }
-        assert!(cap.cap().jobs <= 6, "{:?}", cap.cap());
+        assert!(cap.cap().jobs <= 7, "{:?}", cap.cap());
     }
 }

@@ -3,11 +3,13 @@
 //! Each cap swallows the evidence that concerns it and publishes a number of jobs. The numbers
 //! are steady by themselves: noise in the evidence moves none of them.
 
+mod busy;
 mod cpu;
 mod fixed_resources;
 mod memory;
 mod queueing;
 
+pub(crate) use busy::BusyCap;
 pub(crate) use cpu::CpuCap;
 pub(crate) use fixed_resources::FixedCaps;
 pub(crate) use memory::MemoryCap;

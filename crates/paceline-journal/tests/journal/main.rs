@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod killed;
+mod levels;
 mod locks;
 mod opening;
 mod prune;

@@ -48,7 +48,7 @@ fn it_is_set_up_as_promised_and_opens_again() {
     };
     assert_eq!(text("PRAGMA journal_mode"), r#"Text("wal")"#);
     assert_eq!(text("PRAGMA auto_vacuum"), "Integer(2)");
-    assert_eq!(text("PRAGMA user_version"), "Integer(1)");
+    assert_eq!(text("PRAGMA user_version"), "Integer(2)");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert!(matches!(error, JournalError::NewerSchema { found: 7, .. }));
     let text = error.to_string();
     assert!(
-        text.contains("newer paceline (format 7, this one knows up to 1)"),
+        text.contains("newer paceline (format 7, this one knows up to 2)"),
         "{text}"
     );
     assert!(text.contains(scratch.path().to_str().unwrap()), "{text}");

@@ -16,6 +16,7 @@ const DAY: u64 = 24 * 60 * 60;
 const NO_LIMIT: PruneLimits = PruneLimits {
     max_age: Duration::MAX,
     max_bytes: u64::MAX,
+    max_level_age: Duration::MAX,
 };
 
 /// A run of so many jobs that was created and ended on that day.
@@ -61,10 +62,11 @@ fn rows(scratch: &Scratch, table: &str) -> i64 {
 }
 
 #[test]
-fn by_default_90_days_and_a_gibibyte_stay() {
+fn by_default_90_days_and_a_gibibyte_stay_and_levels_for_over_a_year() {
     let limits = PruneLimits::default();
     assert_eq!(limits.max_age, Duration::from_secs(90 * DAY));
     assert_eq!(limits.max_bytes, 1 << 30);
+    assert_eq!(limits.max_level_age, Duration::from_secs(400 * DAY));
 }
 
 #[test]
@@ -155,6 +157,7 @@ fn runs_in_work_stay_however_old_and_large() {
     let nothing_stays = PruneLimits {
         max_age: Duration::ZERO,
         max_bytes: 0,
+        ..NO_LIMIT
     };
     let pruned = journal.prune(nothing_stays, at(100 * DAY)).unwrap();
     assert_eq!(pruned.runs, 2);
@@ -196,6 +199,7 @@ fn only_one_process_prunes_at_a_time() {
     let nothing_stays = PruneLimits {
         max_age: Duration::ZERO,
         max_bytes: 0,
+        ..NO_LIMIT
     };
     let prune = || journal.prune(nothing_stays, at(DAY)).unwrap().runs;
     assert_eq!(prune(), 0);

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use paceline_journal::{
-    Exit, JobRecord, JobState, Journal, JournalError, NewRun, RunCounts, RunId, RunState,
-    SessionEnd, TemplateKey, WallQuantiles,
+    Exit, JobRecord, JobState, JournalError, NewRun, RunCounts, RunId, RunState, SessionEnd,
+    TemplateKey, WallQuantiles,
 };
 
 use crate::support::{
@@ -221,32 +221,6 @@ fn stats_add_up_and_their_quantiles_are_real_times() {
             max: Duration::from_millis(100),
         })
     );
-}
-
-#[test]
-fn the_level_is_remembered_by_template_and_host() {
-    let scratch = Scratch::new();
-    let journal = scratch.open();
-    let key = new_run().template_key;
-    let level = |journal: &Journal, host| journal.remembered_level(key, host).unwrap();
-    assert_eq!(level(&journal, "alpha"), None);
-    let mut ended_at = 10;
-    for (host, final_level) in [("alpha", 6), ("alpha", 9), ("alpha", 0), ("beta", 40)] {
-        let run = NewRun {
-            host: host.into(),
-            ..new_run()
-        };
-        let (_, _lock, writer) = start(&journal, &run);
-        ended_at += 1;
-        assert_fine(&writer.finish(SessionEnd {
-            final_level,
-            ended_at: at(ended_at),
-            ..end()
-        }));
-    }
-    assert_eq!(level(&journal, "alpha"), Some(9));
-    assert_eq!(level(&journal, "beta"), Some(40));
-    assert_eq!(level(&journal, "gamma"), None);
 }
 
 #[test]

@@ -32,6 +32,20 @@ pub enum RunEvent<'a> {
         /// How long it rests.
         rest: Duration,
     },
+    /// An attempt ended with the word that what it depends on is busy; the job will be tried again.
+    Busy {
+        /// The job's inputs, joined by NUL bytes.
+        joined: &'a [u8],
+        /// Such answers of this job in a row.
+        in_a_row: u32,
+        /// How long it rests.
+        rest: Duration,
+    },
+    /// An attempt was killed to free memory; the job will be started again.
+    Shed {
+        /// The job's inputs, joined by NUL bytes.
+        joined: &'a [u8],
+    },
     /// The limit was changed.
     Decided(&'a Decision),
     /// The user or a halt condition ends the run early.
@@ -63,7 +77,7 @@ pub struct Finished<'a> {
     pub joined: &'a [u8],
     /// How it ended.
     pub ending: Ending,
-    /// Attempts in all.
+    /// Attempts, without those that were turned away as busy or killed to free memory.
     pub attempts: u32,
     /// When its first attempt was started.
     pub started_at: SystemTime,
@@ -120,8 +134,12 @@ pub struct Status {
     pub failed: u64,
     /// Inputs left out because an earlier session had finished them.
     pub skipped: u64,
-    /// Attempts after the first of a job.
+    /// Attempts that were made because one before had failed.
     pub retried: u64,
+    /// Attempts that ended with the word that what they depend on is busy, to be made again.
+    pub busy: u64,
+    /// Attempts that were killed to free memory, to be made again.
+    pub shed: u64,
     /// Jobs in flight.
     pub running: usize,
     /// Inputs waiting, jobs resting before another attempt included.

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::time::Duration;
 
 use super::attempt::Attempt;
 
@@ -76,13 +75,6 @@ impl InFlight {
         let attempt = self.places.get_mut(place)?.take()?;
         self.free_places.push(place);
         Some(attempt)
-    }
-
-    /// Has all attempts start later by this much: they stood still for so long.
-    pub(super) fn shift_starts(&mut self, by: Duration) {
-        for attempt in self.places.iter_mut().flatten() {
-            attempt.started += by;
-        }
     }
 
     /// Attempts whose process runs.

@@ -22,12 +22,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paceline_control::Controller;
+use paceline_control::{Controller, Learned};
 use paceline_journal::Writer;
 
 use crate::input::{Feed, InputError};
 use crate::output::{Gate, OutputOptions};
-use crate::policy::{Halt, Retry, Timeout};
+use crate::policy::{Busy, Halt, Retry, Timeout};
 use crate::spawn::Guardian;
 use crate::template::{Insert, Template};
 
@@ -47,6 +47,8 @@ pub struct JobOptions {
     pub open_files: Option<u64>,
     /// How often a failing job is tried.
     pub retry: Retry,
+    /// What is done about a job that says that what it depends on is busy.
+    pub busy: Busy,
     /// How long an attempt may take.
     pub timeout: Option<Timeout>,
     /// How long a job that was asked to end may take before it is killed.
@@ -71,6 +73,7 @@ impl Default for JobOptions {
             nice: 0,
             open_files: None,
             retry: Retry::default(),
+            busy: Busy::default(),
             timeout: None,
             grace: Duration::from_secs(10),
             delay: Duration::ZERO,
@@ -130,6 +133,8 @@ pub struct Outcome {
     pub peak_rss_bytes: u64,
     /// The highest limit that was in force.
     pub max_limit: usize,
+    /// What the controller has found out, for the next run like this one.
+    pub learned: Option<Learned>,
     /// Processes that jobs left running on purpose.
     pub left_running: usize,
     /// What broke the run off, if something did.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
 use super::reader::{AlreadyDone, BlockReader, Reader};
 use super::{Block, InputError, InputOptions, Item};
@@ -50,6 +50,12 @@ pub struct Feed {
     taken: u64,
 }
 
+/// Ends a feed from where it is not at hand.
+#[derive(Clone)]
+pub struct FeedEnd {
+    shared: Arc<Shared>,
+}
+
 /// The giving end, for the reader thread.
 pub(super) struct Inlet {
     shared: Arc<Shared>,
@@ -59,6 +65,8 @@ struct Shared {
     state: Mutex<State>,
     space: Condvar,
     hungry: AtomicBool,
+    /// Ended by a [`FeedEnd`].
+    cut: AtomicBool,
     skipped: AtomicU64,
     wake: OwnedFd,
 }
@@ -145,6 +153,24 @@ impl OpenInputs {
         Ok(Self { reading, total })
     }
 
+    /// These items, again and again. They are held in memory. Not for blocks: two jobs that read
+    /// one at the same time would each get a part of it.
+    pub fn repeating(items: Vec<Item>) -> Self {
+        Self {
+            reading: Box::new(move |inlet, _done| {
+                let mut chunk = Chunk::default();
+                for item in items.iter().cycle() {
+                    chunk.push(item.seq, &item.joined);
+                    if chunk.is_full() && !inlet.push(std::mem::take(&mut chunk)) {
+                        break;
+                    }
+                }
+                Ok(())
+            }),
+            total: None,
+        }
+    }
+
     /// Starts reading; what is `done` is left out.
     pub fn start(self, done: Box<dyn AlreadyDone>) -> Result<Feed, InputError> {
         Feed::start(self, done)
@@ -163,6 +189,7 @@ impl Feed {
             }),
             space: Condvar::new(),
             hungry: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
             skipped: AtomicU64::new(0),
             wake,
         });
@@ -195,8 +222,36 @@ impl Feed {
         let _ = rustix::io::read(&self.shared.wake, &mut [0_u8; 8]);
     }
 
+    /// What ends it from elsewhere.
+    pub fn end(&self) -> FeedEnd {
+        FeedEnd {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Takes all items. Waits for them.
+    pub fn take_all(mut self) -> Result<Vec<Item>, InputError> {
+        let mut items = Vec::new();
+        loop {
+            match self.take_next() {
+                Next::Item(item) => items.push(item),
+                Next::End => return Ok(items),
+                Next::Failed(error) => return Err(error),
+                Next::Wait => {
+                    // Interrupted or not, there is another look.
+                    let _ = poll(&mut [PollFd::new(&self.wake_fd(), PollFlags::IN)], None);
+                    self.clear_wake();
+                }
+            }
+        }
+    }
+
     /// Takes the next item.
     pub fn take_next(&mut self) -> Next {
+        if self.shared.cut.load(Ordering::Acquire) {
+            self.close();
+            return Next::End;
+        }
         loop {
             if let Some(item) = self.front.get(self.at) {
                 self.at += 1;
@@ -255,6 +310,13 @@ impl Feed {
         self.shared.space.notify_one();
         self.front = Chunk::default();
         self.at = 0;
+    }
+}
+
+impl FeedEnd {
+    /// What has not been taken never will be. The feed notices when it is next asked.
+    pub fn end(&self) {
+        self.shared.cut.store(true, Ordering::Release);
     }
 }
 
@@ -321,24 +383,16 @@ impl Shared {
 mod tests {
     use super::super::{NothingDone, Origin, Source};
     use super::*;
-    use rustix::event::{PollFd, PollFlags, poll};
 
     fn all(options: &InputOptions) -> Vec<(u64, Vec<u8>)> {
-        let mut feed = OpenInputs::open(options)
+        let feed = OpenInputs::open(options)
             .and_then(|inputs| inputs.start(Box::new(NothingDone)))
             .expect("opens");
-        let mut items = Vec::new();
-        loop {
-            match feed.take_next() {
-                Next::Item(item) => items.push((item.seq, item.joined)),
-                Next::End => return items,
-                Next::Failed(error) => panic!("{error}"),
-                Next::Wait => {
-                    poll(&mut [PollFd::new(&feed.wake_fd(), PollFlags::IN)], None).expect("polls");
-                    feed.clear_wake();
-                }
-            }
-        }
+        let items = feed.take_all().expect("can be read");
+        items
+            .into_iter()
+            .map(|item| (item.seq, item.joined))
+            .collect()
     }
 
     fn words(words: &[&str]) -> Vec<Source> {
@@ -397,5 +451,32 @@ mod tests {
             items.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(),
             [1, 2, 3, 4]
         );
+    }
+
+    #[test]
+    fn items_can_be_repeated_until_somebody_ends_it() {
+        let item = |seq: u64| Item {
+            seq,
+            joined: seq.to_string().into_bytes(),
+            block: None,
+        };
+        let mut feed = OpenInputs::repeating(vec![item(1), item(2), item(3)])
+            .start(Box::new(NothingDone))
+            .expect("starts");
+        let end = feed.end();
+        let mut seen = Vec::new();
+        while seen.len() < 1000 {
+            match feed.take_next() {
+                Next::Item(item) => seen.push(item.seq),
+                Next::Wait => std::thread::yield_now(),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(seen.chunks(3).all(|three| [1, 2, 3].starts_with(three)));
+        end.end();
+        assert!(matches!(feed.take_next(), Next::End));
+        assert!(matches!(feed.take_next(), Next::End));
+        let none = OpenInputs::repeating(Vec::new()).start(Box::new(NothingDone));
+        assert!(none.and_then(Feed::take_all).expect("ends").is_empty());
     }
 }

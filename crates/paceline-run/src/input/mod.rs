@@ -15,7 +15,7 @@ mod source;
 use std::path::PathBuf;
 
 pub use blocks::{Block, BlockOptions};
-pub use feed::{Feed, Next, OpenInputs, Progress};
+pub use feed::{Feed, FeedEnd, Next, OpenInputs, Progress};
 pub use item::{Item, display_joined};
 pub use reader::{AlreadyDone, NothingDone};
 pub use source::{Joined, Origin, Source};

@@ -34,6 +34,8 @@ pub struct OutputOptions {
     pub keep_order: bool,
     /// Each line with the job's input and a tab before it.
     pub tag: bool,
+    /// Where to.
+    pub destination: Destination,
     /// Also into files below this directory, one folder per job.
     pub results: Option<PathBuf>,
 }
@@ -48,4 +50,17 @@ pub enum OutputMode {
     Lines,
     /// The jobs write to our streams themselves.
     Ungrouped,
+}
+
+/// Where the output of jobs goes. Whatever it is, jobs write into pipes: some programs do less when
+/// they see that nobody will read what they write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// Our standard output and error.
+    #[default]
+    Ours,
+    /// Both to our standard error.
+    StandardError,
+    /// Nowhere.
+    Nowhere,
 }

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::capture::{Captured, Spool};
-use super::{Tag, results};
+use super::{Destination, OutputOptions, Tag, results};
 
 /// A pipe that is ready takes this much without waiting.
 const DIRECT_BYTES: usize = 4096;
@@ -134,21 +134,32 @@ struct Queue {
 impl Sink {
     pub(crate) fn new(
         gate: Arc<dyn Gate>,
-        results: Option<PathBuf>,
+        options: &OutputOptions,
         journal: Option<Arc<Writer>>,
     ) -> io::Result<Self> {
         let wake = rustix::event::eventfd(
             0,
             rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
         )?;
+        let (stdout, stderr) = match options.destination {
+            Destination::Ours => (
+                io::stdout().as_fd().try_clone_to_owned()?,
+                io::stderr().as_fd().try_clone_to_owned()?,
+            ),
+            Destination::StandardError => (
+                io::stderr().as_fd().try_clone_to_owned()?,
+                io::stderr().as_fd().try_clone_to_owned()?,
+            ),
+            Destination::Nowhere => (null_sink()?, null_sink()?),
+        };
         let shared = Arc::new(Shared {
-            stdout: io::stdout().as_fd().try_clone_to_owned()?,
-            stderr: io::stderr().as_fd().try_clone_to_owned()?,
+            stdout_shows: stdout.is_terminal(),
+            stderr_shows: stderr.is_terminal(),
+            stdout,
+            stderr,
             gate,
-            results,
+            results: options.results.clone(),
             journal: Mutex::new(journal),
-            stdout_shows: io::stdout().is_terminal(),
-            stderr_shows: io::stderr().is_terminal(),
             broken: AtomicBool::new(false),
             queue: Mutex::default(),
             work: Condvar::new(),
@@ -385,6 +396,11 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+fn null_sink() -> io::Result<OwnedFd> {
+    let file = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(file.into())
 }
 
 /// Whether a short write would not wait. Files and most devices are always ready.

@@ -5,9 +5,30 @@ use std::ffi::{CString, OsString, c_char};
 use std::os::unix::ffi::OsStringExt;
 
 /// Names the run in the environment of every job, so that its processes can be found.
-pub(crate) const RUN_VARIABLE: &str = "PACELINE_RUN";
+const RUN_VARIABLE: &str = "PACELINE_RUN";
 const SEQ_VARIABLE: &str = "PACELINE_SEQ";
 const SLOT_VARIABLE: &str = "PACELINE_SLOT";
+
+/// The variable that names the run.
+pub(crate) fn run_mark(run: &str) -> Vec<u8> {
+    format!("{RUN_VARIABLE}={run}").into_bytes()
+}
+
+/// The variable that names the job.
+pub(crate) fn seq_mark(seq: u64) -> Vec<u8> {
+    format!("{SEQ_VARIABLE}={seq}").into_bytes()
+}
+
+/// Whether a process has all these variables in the environment that it was started with.
+pub(crate) fn carries(pid: i32, marks: &[&[u8]]) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+        marks.iter().all(|mark| {
+            environment
+                .split(|b| *b == 0)
+                .any(|variable| variable == *mark)
+        })
+    })
+}
 
 /// Variables as `execve` takes them. All but those that name the job are made once.
 pub(crate) struct Environment {

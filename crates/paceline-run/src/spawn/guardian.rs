@@ -27,7 +27,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::child::{Leads, Spawn, Spawner};
-use super::environment::RUN_VARIABLE;
+use super::environment::{carries, run_mark};
 use super::tree::{Process, descendants_among, processes, signal_process};
 use crate::template::Argv;
 
@@ -169,9 +169,9 @@ fn noted_groups() -> Vec<i32> {
 
 /// Kills until nothing is left: a process may be forking while we look.
 fn kill_all(run: &str, groups: &[i32], deadline: Instant) {
-    let mark = format!("{RUN_VARIABLE}={run}");
+    let mark = run_mark(run);
     while Instant::now() < deadline {
-        let targets = targets(&processes(), groups, mark.as_bytes());
+        let targets = targets(&processes(), groups, &mark);
         if targets.is_empty() {
             return;
         }
@@ -187,7 +187,7 @@ fn targets(all: &[Process], groups: &[i32], mark: &[u8]) -> Vec<i32> {
     let marked: Vec<i32> = all
         .iter()
         .filter(|process| process.pid != ours)
-        .filter(|process| groups.contains(&process.group) || carries(process.pid, mark))
+        .filter(|process| groups.contains(&process.group) || carries(process.pid, &[mark]))
         .map(|process| process.pid)
         .collect();
     let mut targets: Vec<i32> = all
@@ -201,15 +201,8 @@ fn targets(all: &[Process], groups: &[i32], mark: &[u8]) -> Vec<i32> {
     targets
 }
 
-fn carries(pid: i32, mark: &[u8]) -> bool {
-    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
-        environment
-            .split(|b| *b == 0)
-            .any(|variable| variable == mark)
-    })
-}
-
-fn is_guardian(pid: i32) -> bool {
+/// Whether a process is the guardian of some run.
+pub(super) fn is_guardian(pid: i32) -> bool {
     std::fs::read(format!("/proc/{pid}/comm"))
         .is_ok_and(|name| name.trim_ascii() == PROCESS_NAME.to_bytes())
 }

@@ -10,7 +10,10 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
     pub(crate) group: i32,
+    /// It has ended, and all its threads with it.
     pub(crate) is_zombie: bool,
+    /// When it was started, in ticks since the machine was: tells it from later ones of this number.
+    pub(crate) started: u64,
 }
 
 /// All processes that can be seen.
@@ -20,8 +23,13 @@ pub(crate) fn processes() -> Vec<Process> {
     };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|pid: i32| parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?))
+        .filter_map(process)
         .collect()
+}
+
+/// One process, if it is there.
+pub(crate) fn process(pid: i32) -> Option<Process> {
+    parse_stat(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name, in parentheses, may hold anything, parentheses and newlines included: what follows the
@@ -36,11 +44,17 @@ fn parse_stat(stat: &[u8]) -> Option<Process> {
         .ok()?
         .split_ascii_whitespace();
     let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let threads = fields.nth(14).map_or(Ok(1), str::parse::<u64>).ok()?;
+    let started = fields.nth(1).map_or(Ok(0), str::parse).ok()?;
     Some(Process {
         pid,
-        is_zombie: matches!(state, "Z" | "X"),
-        parent: fields.next()?.parse().ok()?,
-        group: fields.next()?.parse().ok()?,
+        // The first thread may be gone while others run.
+        is_zombie: matches!(state, "Z" | "X") && threads <= 1,
+        parent,
+        group,
+        started,
     })
 }
 
@@ -95,9 +109,16 @@ mod tests {
                 pid: 42,
                 parent: 7,
                 group: 8,
-                is_zombie: false
+                is_zombie: false,
+                started: 0,
             })
         );
+        let whole = |threads: u32| {
+            format!("42 (a) Z 7 8 8 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 {threads} 0 5000 0 0\n")
+        };
+        let ended = |threads| parse_stat(whole(threads).as_bytes()).expect("reads");
+        assert_eq!((ended(1).is_zombie, ended(1).started), (true, 5000));
+        assert!(!ended(2).is_zombie, "only its first thread has ended");
         assert_eq!(parse_stat(b"garbage"), None);
         assert_eq!(parse_stat(b"1 (x) S"), None);
     }
@@ -109,6 +130,7 @@ mod tests {
             parent,
             group: 1,
             is_zombie: pid == 5,
+            started: 0,
         };
         let all = [
             process(2, 1),

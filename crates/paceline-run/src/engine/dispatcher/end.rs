@@ -17,13 +17,12 @@ impl Dispatcher<'_> {
     pub(super) fn left(&self) -> Left {
         let progress = self.feed.progress();
         let held = self.packer.as_ref().map_or(0, Packer::held);
-        let waiting = progress.queued + held + (self.again.len() + self.resting.len()) as u64;
+        let again = (self.again.len() + self.resting.len() + self.leaving.len()) as u64;
         match progress.total {
             Some(total) if self.packer.is_none() => {
-                let again = (self.again.len() + self.resting.len()) as u64;
                 Left::Exactly(total.saturating_sub(progress.skipped + self.jobs_begun) + again)
             }
-            _ => Left::AtLeast(waiting),
+            _ => Left::AtLeast(progress.queued + held + again),
         }
     }
 
@@ -39,6 +38,8 @@ impl Dispatcher<'_> {
             failed: self.tally.failed,
             skipped: progress.skipped,
             retried: self.retried,
+            busy: self.busy.answers,
+            shed: self.shed,
             running: self.in_flight.running(),
             waiting: self.left().known(),
             total: total.or_else(|| {
@@ -64,9 +65,11 @@ impl Dispatcher<'_> {
             return false;
         }
         let nothing_left = self.inputs_ended && self.again.is_empty() && self.resting.is_empty();
+        let all_gone = self.leaving.is_empty();
+        let all_written = self.sink.is_idle() || self.sink_broken;
         match self.stop.phase() {
-            Phase::Running => nothing_left && (self.sink.is_idle() || self.sink_broken),
-            Phase::Draining => self.sink.is_idle() || self.sink_broken,
+            Phase::Running => nothing_left && all_gone && all_written,
+            Phase::Draining => all_gone && all_written,
             Phase::Terminating | Phase::Killing => true,
         }
     }
@@ -109,10 +112,11 @@ impl Dispatcher<'_> {
         Outcome {
             status,
             stopped: self.stop.cause(),
-            wall: self.start.elapsed(),
+            wall: self.start.elapsed() + self.stood_still,
             cpu: self.cpu,
             peak_rss_bytes: self.peak_rss_bytes,
             max_limit: self.max_limit,
+            learned: self.controller.learned(),
             left_running,
             broken: self.input_error.or(self.output_error),
         }

@@ -7,6 +7,7 @@ use paceline_control::{self as control, Event};
 use paceline_journal::{JobRecord, JobState};
 use rustix::process::Signal;
 
+use super::busy::times;
 use super::{Dispatcher, Due, LINGER, ORDER_BYTES, STDERR_TAIL_BYTES};
 use crate::engine::RunError;
 use crate::engine::attempt::Job;
@@ -14,7 +15,10 @@ use crate::engine::event::{Ending, Finished, RunEvent, StopCause};
 use crate::engine::stop::Phase;
 use crate::output::{Capture, Delivery, Ended, Fill, OutputMode};
 use crate::policy::HaltWhen;
-use crate::spawn::{Exit, Reaped, exit_record, signal_group};
+use crate::spawn::{Exit, Reaped, Tree, exit_record, signal_group};
+
+/// The signal of which a process dies that we kill.
+pub(super) const KILLED: i32 = Signal::KILL.as_raw();
 
 impl Dispatcher<'_> {
     /// Notes the end of a process; the place of its attempt, if it was one.
@@ -32,11 +36,19 @@ impl Dispatcher<'_> {
         if let Some(guardian) = &self.guardian {
             guardian.note(place, 0);
         }
+        let by_kernel = self.killed_by_kernel(place, reaped.exit);
         let attempt = self.in_flight.get_mut(place)?;
         attempt.ended = Some((reaped.exit, now));
+        if by_kernel {
+            attempt.shed = Some(Tree::of_killed(reaped.pid, attempt.job.item.seq));
+        }
         if attempt.timed_out {
             // What it started and did not take along has had its chance too.
             signal_group(reaped.pid, Signal::KILL);
+        }
+        if reaped.exit != Exit::Signal(KILLED) && !by_kernel {
+            // It had ended by itself before we killed it.
+            attempt.shed = None;
         }
         let (slot, number) = (attempt.slot, attempt.number);
         let wall = now.saturating_sub(attempt.started);
@@ -45,9 +57,12 @@ impl Dispatcher<'_> {
         attempt.job.system += reaped.system;
         attempt.job.peak_rss_bytes = attempt.job.peak_rss_bytes.max(reaped.peak_rss_bytes);
         let outcome = match reaped.exit {
-            Exit::Code(0) => control::Outcome::Done,
+            // Whatever it exits with when it is asked to end.
             _ if attempt.timed_out => control::Outcome::TimedOut,
+            Exit::Code(0) => control::Outcome::Done,
             _ if attempt.stopped_by_us => control::Outcome::Cancelled,
+            _ if attempt.shed.is_some() => control::Outcome::Shed,
+            Exit::Code(code) if self.options.busy.codes.contains(code) => control::Outcome::Busy,
             _ => control::Outcome::Failed,
         };
         self.cpu += cpu;
@@ -81,6 +96,10 @@ impl Dispatcher<'_> {
         let Some(attempt) = self.in_flight.get_mut(place) else {
             return;
         };
+        if attempt.shed.is_some() {
+            self.attempt_is_over(place);
+            return;
+        }
         let number = attempt.number;
         let mut held_open = false;
         let mut failure = None;
@@ -146,15 +165,28 @@ impl Dispatcher<'_> {
             Exit::Code(code) => Ending::Exit(code),
             Exit::Signal(signal) => Ending::Signal(signal),
         };
-        let job = attempt.job;
+        let mut job = attempt.job;
+        // What we stopped did not fail: it runs again when the run is resumed.
+        if attempt.stopped_by_us && !ending.is_success() {
+            return;
+        }
+        if let Some(tree) = attempt.shed {
+            self.taken_back(job, tree);
+            return;
+        }
+        if let Ending::Exit(code) = ending
+            && self.options.busy.codes.contains(code)
+        {
+            self.turned_away(job, code, attempt.stdout, attempt.stderr);
+            return;
+        }
+        self.busy.interrupted();
         if !ending.is_success() {
-            // What we stopped did not fail: it runs again when the run is resumed.
-            if attempt.stopped_by_us {
-                return;
-            }
+            job.turned_away = None;
             if let Some(rest) = self.options.retry.rest_after(job.attempts, fastrand::f64()) {
                 // It has attempts left, but not in this session.
                 if self.stop.phase() == Phase::Running {
+                    job.failed_before = true;
                     self.retry_later(job, ending, rest);
                 }
                 return;
@@ -177,6 +209,11 @@ impl Dispatcher<'_> {
             ending,
             rest,
         });
+        self.rest(job, rest);
+    }
+
+    /// Keeps a job until it may be started again.
+    pub(super) fn rest(&mut self, job: Job, rest: Duration) {
         let id = job.place;
         self.resting.insert(id, job);
         let now = self.start.elapsed();
@@ -199,6 +236,9 @@ impl Dispatcher<'_> {
         } else {
             self.tally.failed += 1;
         }
+        let busy_before = (note.is_none() && job.busy_answers > 0)
+            .then(|| format!("busy {} before", times(job.busy_answers)));
+        let note = note.or(busy_before.as_deref());
         let bytes_out = stdout.as_ref().map_or(0, Capture::total_bytes);
         let (mut stdout, mut stderr) = (stdout, stderr);
         let stderr_tail = match &mut stderr {

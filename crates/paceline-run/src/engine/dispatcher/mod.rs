@@ -1,7 +1,9 @@
 //! The loop itself, and all state that it owns.
 
+mod busy;
 mod end;
 mod ending;
+mod shed;
 mod signals;
 mod start;
 mod streams;
@@ -32,10 +34,12 @@ use crate::input::Feed;
 use crate::output::{Delivery, Order, OutputOptions, READ_BYTES, Sink, Spool};
 use crate::policy::{HaltState, Tally, TimeLimit};
 use crate::spawn::{
-    Environment, Guardian, Spawner, descendants, descendants_among, find_program, processes,
-    signal_group, signal_process,
+    Environment, Guardian, Spawner, be_served_first, descendants, descendants_among, find_program,
+    processes, run_mark, signal_group, signal_process,
 };
 use crate::template::{Argv, Template};
+use busy::BusyTally;
+use shed::Leaving;
 
 /// A job that lives longer than this has its streams watched. A pipe holds what it may write until
 /// then; most short jobs never need it.
@@ -44,6 +48,8 @@ const LISTEN_AFTER: Duration = Duration::from_millis(2);
 const LINGER: Duration = Duration::from_secs(1);
 /// What is kept of a failed job's standard error.
 const STDERR_TAIL_BYTES: usize = 2048;
+/// The end of a job's standard error in which we look for what it says to us: an answer's headers fit.
+const STDERR_READ_BYTES: usize = 8192;
 /// The reorder window of `-k`: jobs that may wait for an earlier one.
 const ORDER_JOBS: usize = 8192;
 /// What they may hold in memory before it moves to a file.
@@ -82,7 +88,9 @@ pub(super) struct Dispatcher<'a> {
     guardian: Option<Guardian>,
     observer: &'a mut dyn Observer,
 
+    /// Where our clock began: later by as long as we have stood still, suspended.
     start: Instant,
+    stood_still: Duration,
     poll: Poll,
     signals: Signals,
     spawner: Spawner,
@@ -100,6 +108,10 @@ pub(super) struct Dispatcher<'a> {
     timers: Timers<Due>,
     resting: HashMap<u64, Job>,
     again: VecDeque<Job>,
+    /// Killed to free memory, and not quite gone yet.
+    leaving: Vec<Leaving>,
+    next_sweep: Option<Duration>,
+    run_mark: Vec<u8>,
     packer: Option<Packer>,
     inputs_ended: bool,
     sink: Sink,
@@ -116,12 +128,16 @@ pub(super) struct Dispatcher<'a> {
     jobs_begun: u64,
     tally: Tally,
     retried: u64,
+    busy: BusyTally,
+    shed: u64,
+    /// Kills by the kernel for want of memory that have been accounted for.
+    kernel_kills: u64,
     cpu: Duration,
     peak_rss_bytes: u64,
     max_limit: usize,
     next_start: Duration,
-    /// A job could start but for that.
-    held_back: bool,
+    /// A job could start, but not before this.
+    held_back: Option<Duration>,
     next_tick: Duration,
     next_beat: Duration,
     /// When an attempt may reach its time limit next.
@@ -144,7 +160,7 @@ impl<'a> Dispatcher<'a> {
         let start = Instant::now();
         let poll = Poll::new().map_err(RunError::system("wait for events"))?;
         let signals = Signals::listen(&poll).map_err(RunError::system("listen to signals"))?;
-        let sink = Sink::new(plan.gate, plan.output.results.clone(), plan.journal.clone())
+        let sink = Sink::new(plan.gate, &plan.output, plan.journal.clone())
             .map_err(RunError::system("prepare the output"))?;
         poll.add(plan.feed.wake_fd(), Ready::Inputs)
             .map_err(RunError::system("wait for inputs"))?;
@@ -154,6 +170,7 @@ impl<'a> Dispatcher<'a> {
             .guardian
             .as_ref()
             .map_or("unguarded", Guardian::run_name);
+        let run_mark = run_mark(run_name);
         let environment = Environment::new(std::env::vars_os(), &plan.jobs.environment, run_name);
         let environment_bytes = environment.size_bytes();
         let packer = packs(&plan.jobs, plan.template.insert())
@@ -173,6 +190,9 @@ impl<'a> Dispatcher<'a> {
             .as_ref()
             .and_then(|dir| CString::new(dir.as_os_str().as_bytes()).ok());
         let lookout = plan.controller.tick_every().map(|_| Lookout::new(start));
+        if lookout.is_some() {
+            be_served_first();
+        }
         Ok(Self {
             max_limit: plan.controller.limit(),
             time_limit: TimeLimit::new(plan.jobs.timeout),
@@ -189,6 +209,7 @@ impl<'a> Dispatcher<'a> {
             guardian: plan.guardian,
             observer,
             start,
+            stood_still: Duration::ZERO,
             poll,
             handled_signals: signals.handled(),
             signals,
@@ -206,6 +227,9 @@ impl<'a> Dispatcher<'a> {
             timers: Timers::new(),
             resting: HashMap::new(),
             again: VecDeque::new(),
+            leaving: Vec::new(),
+            next_sweep: None,
+            run_mark,
             packer,
             inputs_ended: false,
             sink,
@@ -219,10 +243,13 @@ impl<'a> Dispatcher<'a> {
             jobs_begun: 0,
             tally: Tally::default(),
             retried: 0,
+            busy: BusyTally::default(),
+            shed: 0,
+            kernel_kills: paceline_observe::out_of_memory_kills(),
             cpu: Duration::ZERO,
             peak_rss_bytes: 0,
             next_start: Duration::ZERO,
-            held_back: false,
+            held_back: None,
             next_tick: Duration::ZERO,
             next_beat: Duration::ZERO,
             next_limit: None,

@@ -8,12 +8,24 @@ use crate::engine::event::{RunEvent, StopCause};
 use crate::engine::stop::Phase;
 use crate::spawn::{Exit, reap, signal_group, stop_self};
 
+/// Ended jobs that are dealt with before anything else gets its turn. Where the cores are crowded,
+/// starting one job takes as long as others take to end: there is always another.
+const REAPED_PER_TURN: u32 = 32;
+
 impl Dispatcher<'_> {
     pub(super) fn on_signal(&mut self, signal: i32) {
         let count = self.signals.count(signal);
         match signal {
             SIGCHLD => {
-                while let Some(reaped) = reap() {
+                for turn in 0.. {
+                    if turn == REAPED_PER_TURN {
+                        // There may be more: come back, after whatever else has happened.
+                        let _ = signal_hook::low_level::raise(SIGCHLD);
+                        break;
+                    }
+                    let Some(reaped) = reap() else {
+                        break;
+                    };
                     let Some(place) = self.on_reaped(&reaped) else {
                         continue;
                     };
@@ -59,10 +71,13 @@ impl Dispatcher<'_> {
         self.emit(&RunEvent::Suspended);
         let stopped_at = self.start.elapsed();
         stop_self();
-        // The jobs stood still too: this does not count against their time limits.
+        // All stood still: so did our clock, by which limits, rests and levels are measured.
         let stood_still = self.start.elapsed().saturating_sub(stopped_at);
-        self.in_flight.shift_starts(stood_still);
-        self.next_limit = self.next_limit.map(|at| at + stood_still);
+        self.start += stood_still;
+        self.stood_still += stood_still;
+        if let Some(lookout) = &mut self.lookout {
+            lookout.stood_still(stood_still);
+        }
         groups
             .iter()
             .for_each(|group| signal_group(*group, Signal::CONT));

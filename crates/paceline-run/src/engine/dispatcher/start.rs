@@ -29,9 +29,11 @@ impl Dispatcher<'_> {
         while self.stop.phase() == Phase::Running
             && self.in_flight.running() < self.controller.limit()
             && !self.sink.is_congested()
+            // What is leaving was killed for its memory, and comes first when it is gone.
+            && self.leaving.is_empty()
         {
             if self.start.elapsed() < self.next_start {
-                self.held_back = true;
+                self.held_back = Some(self.next_start);
                 return;
             }
             let Some(job) = self.next_job() else {
@@ -49,6 +51,10 @@ impl Dispatcher<'_> {
     pub(super) fn next_job(&mut self) -> Option<Job> {
         if let Some(job) = self.again.pop_front() {
             return Some(job);
+        }
+        if let Some(until) = self.busy.begin_none_before(self.start.elapsed()) {
+            self.held_back = Some(until);
+            return None;
         }
         // Jobs that rest are held in memory: no more of them than that.
         if self.resting.len() >= RESTING_JOBS {
@@ -113,7 +119,7 @@ impl Dispatcher<'_> {
                 self.refused = 0;
                 self.attempts_started = self.attempts_started.wrapping_add(1);
                 let number = self.attempts_started;
-                if job.attempts > 1 {
+                if std::mem::take(&mut job.failed_before) {
                     self.retried += 1;
                 }
                 let listens = stdout.is_some();
@@ -129,6 +135,7 @@ impl Dispatcher<'_> {
                     timed_out: false,
                     lost_output: false,
                     stopped_by_us: false,
+                    shed: None,
                     ended: None,
                 });
                 if let Some(guardian) = &self.guardian {

@@ -1,6 +1,6 @@
 //! What comes out of the jobs, and where it goes from here.
 
-use super::{Dispatcher, STDERR_TAIL_BYTES};
+use super::{Dispatcher, STDERR_READ_BYTES};
 use crate::engine::RunError;
 use crate::engine::event::StopCause;
 use crate::engine::poll::Ready;
@@ -44,7 +44,7 @@ impl Dispatcher<'_> {
         let filled = capture.fill(&mut self.buffer, false, |pipe| poll.remove(pipe));
         let lines = match self.output.mode {
             OutputMode::Lines if !self.output.keep_order && !self.sink.is_congested() => {
-                capture.take_lines(STDERR_TAIL_BYTES)
+                capture.take_lines(STDERR_READ_BYTES)
             }
             _ => Ok(crate::output::Captured::default()),
         };

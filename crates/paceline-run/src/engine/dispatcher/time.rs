@@ -34,6 +34,9 @@ impl Dispatcher<'_> {
                 Due::Retry { job } => self.again.extend(self.resting.remove(&job)),
             }
         }
+        if self.next_sweep.is_some_and(|at| now >= at) {
+            self.sweep(now);
+        }
         if self.next_limit.is_some_and(|at| now >= at) {
             self.enforce_time_limit(now);
         }
@@ -42,13 +45,16 @@ impl Dispatcher<'_> {
         if let Some(lookout) = &mut self.lookout
             && now >= self.next_tick
         {
-            let running: Vec<(i32, Duration)> = self
-                .in_flight
-                .iter_running()
-                .map(|(_, attempt)| (attempt.pid, attempt.started))
-                .collect();
-            let signals = lookout.look(&running);
+            let signals = if lookout.is_memory_enough(now) {
+                lookout.look_at_memory(self.in_flight.running())
+            } else {
+                let running = self.in_flight.iter_running();
+                let running: Vec<(i32, Duration)> =
+                    running.map(|(_, a)| (a.pid, a.started)).collect();
+                lookout.look(now, &running)
+            };
             self.tell_controller(Event::Tick(signals));
+            self.shed_jobs();
             let every = self.controller.tick_every().unwrap_or(Duration::MAX);
             self.next_tick = now.saturating_add(every);
         }
@@ -75,7 +81,11 @@ impl Dispatcher<'_> {
             return;
         };
         let mut late = Vec::new();
-        for (place, attempt) in self.in_flight.iter_running().filter(|(_, a)| !a.timed_out) {
+        for (place, attempt) in self
+            .in_flight
+            .iter_running()
+            .filter(|(_, a)| !a.timed_out && a.shed.is_none())
+        {
             let ends = attempt.started + limit;
             if ends <= now {
                 late.push(place);
@@ -112,9 +122,8 @@ impl Dispatcher<'_> {
         sooner(self.stop.kill_at());
         sooner(self.lookout.as_ref().map(|_| self.next_tick));
         sooner(self.observer.beat_every().map(|_| self.next_beat));
-        if std::mem::take(&mut self.held_back) {
-            sooner(Some(self.next_start));
-        }
+        sooner(self.held_back.take());
+        sooner(self.next_sweep);
         next.map(|at| at.saturating_sub(now))
     }
 }

@@ -1,0 +1,154 @@
+//! How the level went, in words for the summary.
+
+use paceline_control::{Decision, Reason};
+
+use super::progress::grouped;
+
+/// The level at the end and why it was that, with the highest that was allowed if another. That the
+/// last jobs ran together says nothing about the level before.
+pub(super) fn level(
+    decisions: &[Decision],
+    last: usize,
+    most: usize,
+    max_level: Option<usize>,
+) -> String {
+    let before = decisions
+        .iter()
+        .rposition(|decision| !matches!(decision.reason, Reason::LastJobs { .. }))
+        .map_or(0, |at| at + 1);
+    let (before, together) = decisions.split_at(before);
+    let (level, most, end) = match (together.first(), together.last()) {
+        (Some(first), Some(last)) => {
+            let highest = before
+                .iter()
+                .map(|decision| decision.limit.max(decision.was))
+                .max();
+            let end = match last.reason {
+                Reason::LastJobs { jobs } => format!("; the last {jobs} ran together"),
+                _ => String::new(),
+            };
+            (first.was, highest.unwrap_or(first.was), end)
+        }
+        _ => (last, most, String::new()),
+    };
+    let reason = match before.last() {
+        Some(decision) => decision.reason.to_string(),
+        None if max_level == Some(level) => Reason::MaxLevel { level }.to_string(),
+        None => "where it began; nothing called for another".to_owned(),
+    };
+    let most = if most > level {
+        format!(" (at most {most})")
+    } else {
+        String::new()
+    };
+    format!("level {level}{most}: {reason}{end}")
+}
+
+/// The levels on the way to the last one, if it was not straight up: the first few, the highest, the
+/// last. `left_out` were taken from the middle of `decisions`.
+pub(super) fn way(decisions: &[Decision], left_out: u64) -> Option<String> {
+    const FIRST: usize = 5;
+    if decisions
+        .iter()
+        .all(|decision| decision.limit >= decision.was)
+    {
+        return None;
+    }
+    let start = decisions.first()?.was;
+    let levels: Vec<usize> = std::iter::once(start)
+        .chain(decisions.iter().map(|decision| decision.limit))
+        .collect();
+    let (last, before) = levels.split_last()?;
+    let shown = &before[..before.len().min(FIRST)];
+    let mut way: Vec<String> = shown.iter().map(usize::to_string).collect();
+    let hidden = &before[shown.len()..];
+    if let Some(highest) = hidden.iter().max().filter(|_| hidden.len() > 1) {
+        way.push(format!("… {highest} …"));
+    } else {
+        way.extend(hidden.iter().map(usize::to_string));
+    }
+    way.push(last.to_string());
+    let changes = decisions.len() as u64 + left_out;
+    Some(format!(
+        "by way of {}, {} change{}",
+        way.join(" → "),
+        grouped(changes),
+        plural(changes)
+    ))
+}
+
+/// The ending of a noun.
+pub(super) fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn decisions(levels: &[usize]) -> Vec<Decision> {
+        levels
+            .windows(2)
+            .map(|pair| Decision {
+                at: Duration::ZERO,
+                was: pair[0],
+                limit: pair[1],
+                reason: Reason::RampingUp,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_last_jobs_do_not_hide_why_the_level_was_what_it_was() {
+        let mut taken = decisions(&[1, 2, 6]);
+        taken[0].reason = Reason::NothingShared;
+        taken[1].reason = Reason::LastJobs { jobs: 4 };
+        assert_eq!(
+            level(&taken, 6, 6, None),
+            format!(
+                "level 2: {}; the last 4 ran together",
+                Reason::NothingShared
+            )
+        );
+        assert_eq!(
+            level(&taken[1..], 6, 6, None),
+            "level 2: where it began; nothing called for another; the last 4 ran together"
+        );
+        assert_eq!(
+            level(&taken[..1], 2, 5, None),
+            format!("level 2 (at most 5): {}", Reason::NothingShared)
+        );
+    }
+
+    #[test]
+    fn a_bound_is_named_where_no_decision_was_taken() {
+        assert_eq!(level(&[], 2, 2, Some(2)), "level 2: --max-level allows 2");
+        let free = "level 2: where it began; nothing called for another";
+        assert_eq!(level(&[], 2, 2, Some(9)), free);
+    }
+
+    #[test]
+    fn the_way_is_told_shortly_and_only_if_it_was_not_straight() {
+        let told = |levels: &[usize]| way(&decisions(levels), 0);
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[2, 4, 8, 300]), None);
+        assert_eq!(
+            told(&[2, 4, 3]).as_deref(),
+            Some("by way of 2 → 4 → 3, 2 changes")
+        );
+        assert_eq!(told(&[4, 3]).as_deref(), Some("by way of 4 → 3, 1 change"));
+        assert_eq!(
+            told(&[2, 4, 8, 16, 32, 20, 14]).as_deref(),
+            Some("by way of 2 → 4 → 8 → 16 → 32 → 20 → 14, 6 changes")
+        );
+        let many: Vec<usize> = [2, 4, 8, 16, 32, 64]
+            .into_iter()
+            .chain((0..50).map(|n| 20 + n % 7))
+            .collect();
+        assert_eq!(
+            way(&decisions(&many), 1000).as_deref(),
+            Some("by way of 2 → 4 → 8 → 16 → 32 → … 64 … → 20, 1,055 changes")
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Which level to look at next.
+
+use super::epoch::Epoch;
+use super::{Direction, ELASTIC, LEAST_STEP, Mode, Move, QUEUE, Search, TRIES, View};
+use crate::reason::Reason;
+
+/// The level from which steps of four are taken.
+const LEAP: usize = 48;
+/// Throughput that the law must promise, divided by that of the best level, for a probe inside a
+/// bracket.
+const PROMISE: f64 = 1.02;
+/// Throughput from which on, divided by that of the best level, another counts as equal.
+const EQUAL: f64 = 0.93;
+
+impl Search {
+    /// The next level to probe, or none: then the present one holds. `found` is what led here.
+    pub(super) fn next(&mut self, view: &View<'_>, found: Option<Reason>) -> Option<Move> {
+        let best = self.level;
+        if let Some(level) = self.candidate(view).or_else(|| self.between_equals(view)) {
+            self.probe(view.now, level);
+            let reason = match found {
+                Some(found @ (Reason::MoreGained { .. } | Reason::FewerSuffice { .. })) => found,
+                _ if level > best => Reason::TryingMore { from: best },
+                _ => Reason::TryingFewer { from: best },
+            };
+            return Some(Move { level, reason });
+        }
+        self.mode = Mode::Hold;
+        self.hold.begin();
+        let fitted = self.fitted(view);
+        self.level = fitted.unwrap_or(best);
+        if self.level < best {
+            self.capped_at = None;
+        }
+        self.epoch = Epoch::new(view.now);
+        self.settle(view);
+        let reason = match fitted {
+            Some(level) => Some(Reason::Fitted { level }),
+            None => found,
+        };
+        reason.map(|reason| Move {
+            level: self.level,
+            reason,
+        })
+    }
+
+    /// Where the law has its peak, if that is too near for a probe to tell.
+    fn fitted(&self, view: &View<'_>) -> Option<usize> {
+        let (below, above) = (self.worse_below?, self.no_better_above?);
+        let law = self.curve.law(self.level)?;
+        let peak = law.peak()?.round() as usize;
+        let peak = peak
+            .clamp(below + 1, above.max(below + 2) - 1)
+            .clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        let step = (peak as f64 / self.level as f64).ln().abs();
+        (peak != self.level && step < LEAST_STEP.ln() && !view.still).then_some(peak)
+    }
+
+    pub(super) fn probe(&mut self, now: f64, level: usize) {
+        let near = self.level.max(level) < 2 * self.level.min(level);
+        if near || self.worse_below.is_some() && self.no_better_above.is_some() {
+            self.tries += 1;
+        }
+        self.mode = Mode::Probe;
+        self.crowded = false;
+        self.judged = 0;
+        self.level = level;
+        self.epoch = Epoch::new(now);
+    }
+
+    /// A level that promises more than a look at it costs.
+    fn candidate(&self, view: &View<'_>) -> Option<usize> {
+        if view.still {
+            return None;
+        }
+        let best = self.level as f64;
+        let fitted = self.curve.law(self.level).and_then(|law| law.peak());
+        let between = |low: usize, high: usize| (low as f64 * high as f64).sqrt();
+        let level = match (self.direction, self.worse_below, self.no_better_above) {
+            (direction, Some(below), Some(above)) => fitted
+                .unwrap_or_else(|| match direction {
+                    Direction::Up => between(self.level, above),
+                    Direction::Down => between(below, self.level),
+                    Direction::Stop => best,
+                })
+                .min(0.9 * above as f64)
+                .max(1.1 * below as f64),
+            (Direction::Stop, ..) => return None,
+            (Direction::Up, _, None) => {
+                let leap = self.level >= LEAP && self.curve.levels() >= 2;
+                let step = if self.elasticity > ELASTIC.0 && leap {
+                    4.0
+                } else if self.elasticity > ELASTIC.1 {
+                    2.0
+                } else {
+                    1.4
+                };
+                (step * best).min(view.waiting / QUEUE.0)
+            }
+            (Direction::Up, None, Some(above)) => between(self.level, above),
+            (Direction::Down, None, _) => fitted
+                .filter(|peak| *peak < best)
+                .unwrap_or(0.5 * best)
+                .max(0.35 * best),
+            (Direction::Down, Some(below), None) => between(below, self.level),
+        };
+        let level =
+            (level.round() as usize).clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        let probe = level as f64;
+        let bracketed = self.worse_below.is_some() && self.no_better_above.is_some();
+        let step = (probe / best).max(best / probe);
+        let queue = if self.no_better_above.is_none() && level > self.level {
+            QUEUE.0 * probe
+        } else {
+            QUEUE.1 * probe.max(best)
+        };
+        let spent = bracketed && (self.tries >= TRIES || view.waiting < QUEUE.2 * best);
+        // What the law promises must be worth a look.
+        let worth = !bracketed
+            || self
+                .curve
+                .law(self.level)
+                .is_none_or(|law| law.throughput(probe) > PROMISE * law.throughput(best));
+        (step >= LEAST_STEP && worth && !spent && view.waiting >= queue).then_some(level)
+    }
+
+    /// The middle between this level and one that gets as much done: whatever the law says, where
+    /// throughput rises and then falls, more may be got done there.
+    fn between_equals(&self, view: &View<'_>) -> Option<usize> {
+        let best = self.level as f64;
+        if view.still || self.tries >= TRIES || view.waiting < QUEUE.2 * best {
+            return None;
+        }
+        let throughput = self.curve.at(self.level)?;
+        let neighbours = self.curve.neighbours(self.level);
+        let middles = neighbours
+            .into_iter()
+            .flatten()
+            .filter_map(|(level, other)| {
+                let middle = (best * level as f64).sqrt();
+                let far = (middle / best).max(best / middle) >= LEAST_STEP;
+                (far && other > EQUAL * throughput).then_some((other, middle))
+            });
+        let (_, middle) = middles.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let level =
+            (middle.round() as usize).clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        (level != self.level).then_some(level)
+    }
+}

@@ -1,0 +1,128 @@
+//! The jobs that ran at one level, and only at it.
+
+/// Durations kept of an epoch; later ones take the place of earlier ones.
+const KEPT: usize = 2048;
+/// Jobs that began so shortly before the first level was reached count as of that level, in
+/// seconds.
+pub(super) const LEAD_IN: f64 = 0.01;
+/// So do jobs that began on the way to any other level, if the way took no longer than this part
+/// of their life.
+const SHORT_WAY: f64 = 0.1;
+
+/// Since the level last changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Epoch {
+    /// When the level changed, in seconds.
+    changed: f64,
+    /// From when on jobs count; `None` until as many are in flight as the level says.
+    since: Option<f64>,
+    /// Seconds from start to end.
+    durations: Vec<f64>,
+    count: usize,
+    failed: usize,
+}
+
+impl Epoch {
+    pub(crate) fn new(now: f64) -> Self {
+        Self {
+            changed: now,
+            ..Self::default()
+        }
+    }
+
+    /// In flight is what the level says. `mean` is how long jobs live, if known.
+    pub(crate) fn settle(&mut self, now: f64, mean: Option<f64>) {
+        if self.since.is_none() {
+            let way = now - self.changed;
+            self.since = Some(match mean {
+                None => self.changed.max(now - LEAD_IN),
+                Some(mean) if way <= SHORT_WAY * mean => self.changed,
+                Some(_) => now,
+            });
+        }
+    }
+
+    /// From when on jobs count, in seconds.
+    pub(crate) fn since(&self) -> Option<f64> {
+        self.since
+    }
+
+    /// How long it has been since the level changed, in seconds.
+    pub(crate) fn waited(&self, now: f64) -> f64 {
+        now - self.changed
+    }
+
+    /// How long it has been measuring, in seconds.
+    pub(crate) fn measured(&self, now: f64) -> f64 {
+        self.since.map_or(0.0, |since| now - since)
+    }
+
+    /// A job that began at `began` ended.
+    pub(crate) fn ended(&mut self, began: f64, duration: f64, failed: bool) {
+        if self.since.is_none_or(|since| began < since) {
+            return;
+        }
+        if self.durations.len() < KEPT {
+            self.durations.push(duration);
+        } else {
+            self.durations[self.count % KEPT] = duration;
+        }
+        self.count += 1;
+        self.failed += usize::from(failed);
+    }
+
+    /// Seconds from start to end of the jobs that count and have ended.
+    pub(crate) fn durations(&self) -> &[f64] {
+        &self.durations
+    }
+
+    /// How many these are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The share of them that failed.
+    pub(crate) fn failed_share(&self) -> f64 {
+        self.failed as f64 / self.count.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_jobs_of_this_level_count() {
+        let mut epoch = Epoch::new(1.0);
+        epoch.ended(1.0, 0.5, false);
+        assert_eq!(epoch.count(), 0, "the level is not reached yet");
+        epoch.settle(2.0, Some(0.1));
+        epoch.settle(3.0, Some(0.1));
+        assert_eq!(epoch.since(), Some(2.0));
+        epoch.ended(1.9, 0.5, false);
+        epoch.ended(2.0, 0.5, true);
+        epoch.ended(2.1, 0.7, false);
+        assert_eq!(epoch.durations(), [0.5, 0.7]);
+        assert!((epoch.failed_share() - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_short_way_to_the_level_counts_too() {
+        let mut epoch = Epoch::new(1.0);
+        epoch.settle(1.05, Some(1.0));
+        assert_eq!(epoch.since(), Some(1.0));
+        let mut first = Epoch::new(1.0);
+        first.settle(1.005, None);
+        assert_eq!(first.since(), Some(1.0));
+    }
+
+    #[test]
+    fn old_durations_make_room() {
+        let mut epoch = Epoch::new(0.0);
+        epoch.settle(0.0, None);
+        (0..KEPT + 3).for_each(|n| epoch.ended(0.0, n as f64, false));
+        assert_eq!(epoch.durations().len(), KEPT);
+        assert!((epoch.durations()[2] - (KEPT + 2) as f64).abs() < 1e-9);
+        assert_eq!(epoch.count(), KEPT + 3);
+    }
+}
