@@ -119,7 +119,7 @@ fn failed_jobs_are_left_alone_unless_asked_for() {
     assert!(
         output
             .stderr
-            .contains("2 jobs failed before this session; --resume-failed"),
+            .contains("2 jobs failed earlier in this run; --resume-failed"),
         "{output:?}"
     );
 

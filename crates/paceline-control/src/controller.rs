@@ -181,3 +181,12 @@ pub struct Resources {
     /// Jobs that the process limits (`RLIMIT_NPROC`, `pid_max`, `pids.max`) allow at once.
     pub process_jobs: usize,
 }
+
+/// A number of cores to reckon with: a broken reading must not stop a run.
+pub(crate) fn believable(cores: f64) -> f64 {
+    if cores.is_finite() {
+        cores.max(0.1)
+    } else {
+        1.0
+    }
+}

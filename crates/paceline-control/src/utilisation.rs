@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::controller::Signals;
+use crate::controller::{Signals, believable};
 use crate::smooth::fade;
 
 /// Seconds over which the share is averaged.
@@ -24,11 +24,7 @@ pub(crate) struct Utilisation {
 
 impl Utilisation {
     pub(crate) fn new(cores: f64) -> Self {
-        let cores = if cores.is_finite() {
-            cores.max(0.1)
-        } else {
-            1.0
-        };
+        let cores = believable(cores);
         Self {
             cores,
             ended: 0.0,

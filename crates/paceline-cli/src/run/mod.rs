@@ -268,7 +268,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     }
     if failed_before > 0 && !flags.quiet {
         tell!(
-            "  {} jobs failed before this session; --resume-failed runs them again",
+            "  {} jobs failed earlier in this run; --resume-failed runs them again",
             grouped(failed_before)
         );
     }

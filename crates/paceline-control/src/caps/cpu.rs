@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::Cap;
 use super::queueing::{Queueing, Totals};
-use crate::controller::{Attempt, Signals};
+use crate::controller::{Attempt, Signals, believable};
 use crate::reason::{Reason, SATURATED};
 use crate::smooth::{Mean, fade, weight};
 
@@ -102,12 +102,7 @@ struct Live {
 
 impl CpuCap {
     pub(crate) fn new(cores: f64) -> Self {
-        // A broken reading must not stop the run.
-        let cores = if cores.is_finite() {
-            cores.max(0.1)
-        } else {
-            1.0
-        };
+        let cores = believable(cores);
         Self {
             cores,
             finished: Finished::default(),
