@@ -49,9 +49,7 @@ impl Search {
         let (below, above) = (self.worse_below?, self.no_better_above?);
         let law = self.curve.law(self.level)?;
         let peak = law.peak()?.round() as usize;
-        let peak = peak
-            .clamp(below + 1, above.max(below + 2) - 1)
-            .clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        let peak = view.within(peak.clamp(below + 1, above.max(below + 2) - 1));
         let step = (peak as f64 / self.level as f64).ln().abs();
         (peak != self.level && step < LEAST_STEP.ln() && !view.still).then_some(peak)
     }
@@ -104,8 +102,7 @@ impl Search {
                 .max(0.35 * best),
             (Direction::Down, Some(below), None) => between(below, self.level),
         };
-        let level =
-            (level.round() as usize).clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        let level = view.within(level.round() as usize);
         let probe = level as f64;
         let bracketed = self.worse_below.is_some() && self.no_better_above.is_some();
         let step = (probe / best).max(best / probe);
@@ -142,8 +139,7 @@ impl Search {
                 (far && other > EQUAL * throughput).then_some((other, middle))
             });
         let (_, middle) = middles.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        let level =
-            (middle.round() as usize).clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+        let level = view.within(middle.round() as usize);
         (level != self.level).then_some(level)
     }
 }

@@ -74,6 +74,13 @@ pub(crate) struct View<'a> {
     pub(crate) ticked: bool,
 }
 
+impl View<'_> {
+    /// The nearest level that the user and the caps allow.
+    fn within(&self, level: usize) -> usize {
+        level.clamp(self.floor.max(1), self.top.max(self.floor).max(1))
+    }
+}
+
 /// A level, and why.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Move {

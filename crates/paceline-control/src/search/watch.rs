@@ -65,7 +65,7 @@ impl Search {
                 } else {
                     ((NEIGHBOURS.0 * best).round() as usize).min(self.level - 1)
                 };
-                let level = level.clamp(view.floor.max(1), view.top.max(view.floor).max(1));
+                let level = view.within(level);
                 if level != self.level && view.waiting > QUEUE.2 * best && !view.still {
                     let from = self.level;
                     self.forget_bracket();
@@ -97,9 +97,7 @@ impl Search {
             Direction::Up
         };
         let reason = Reason::Shifted { factor: log.exp() };
-        let known = self
-            .alternative
-            .map(|to| to.clamp(view.floor.max(1), view.top.max(view.floor).max(1)));
+        let known = self.alternative.map(|to| view.within(to));
         if let Some(level) = known.filter(|to| (*to < self.level) == (log > 0.0))
             && level != self.level
         {
