@@ -75,6 +75,8 @@ pub struct Auto {
     hold: Duration,
     hold_until: Duration,
     was_saturated: bool,
+    /// The last jobs were begun together; a cap may have come down since.
+    last_together: bool,
     /// The level before the work first changed, what a job kept busy then, and its mean duration.
     opening: Option<(usize, Option<f64>, f64)>,
     /// Jobs that ended by themselves, and the mean of their durations in seconds.
@@ -109,6 +111,7 @@ impl Auto {
             hold: HOLD.0,
             hold_until: Duration::ZERO,
             was_saturated: false,
+            last_together: false,
             opening: None,
             ended: 0,
             mean_wall: 0.0,
@@ -195,7 +198,7 @@ impl Auto {
         };
         let all = waiting.saturating_add(self.jobs.len() as u64);
         let few = LAST_PER_CORE.saturating_mul(self.cpu.whole_cores() as u64);
-        if all <= self.limit as u64 && matches!(self.reason, Reason::LastJobs { .. }) {
+        if all <= self.limit as u64 && self.last_together {
             return Some(self.limit);
         }
         let long = self.mean_wall >= LONG_JOB * self.now.as_secs_f64();
@@ -409,6 +412,8 @@ impl Auto {
         } else if to.jobs > was {
             self.raised = Some(now);
         }
+        let last = matches!(to.reason, Reason::LastJobs { .. });
+        self.last_together = last || self.last_together && to.jobs < was;
         self.limit = to.jobs;
         self.reason = to.reason.clone();
         self.changed = now;
