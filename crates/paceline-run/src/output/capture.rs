@@ -33,6 +33,8 @@ pub(crate) struct Captured {
     memory: Vec<u8>,
     /// What did not fit, after what is in memory.
     file: Option<File>,
+    /// How many of the bytes in memory and file belong to complete lines.
+    lines_end: u64,
 }
 
 /// A file shared by many short outputs that have to wait long.
@@ -142,6 +144,9 @@ impl Capture {
 
 impl Captured {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(at) = memchr::memrchr(b'\n', bytes) {
+            self.lines_end = self.len()? + at as u64 + 1;
+        }
         let mut rest = bytes;
         if self.file.is_none() {
             let room = IN_MEMORY_BYTES
@@ -160,6 +165,15 @@ impl Captured {
             Some(file) => file.write_all(rest),
             None => Ok(()),
         }
+    }
+
+    /// The bytes in memory and file.
+    fn len(&mut self) -> io::Result<u64> {
+        let in_file = match &mut self.file {
+            Some(file) => file.stream_position()?,
+            None => 0,
+        };
+        Ok(self.memory.len() as u64 + in_file)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -236,34 +250,36 @@ impl Captured {
 
     /// Takes out everything up to the last newline and keeps the unfinished line.
     fn split_off_lines(&mut self) -> io::Result<Self> {
-        let Some(file) = &mut self.file else {
-            let end = memchr::memrchr(b'\n', &self.memory).map_or(0, |at| at + 1);
-            let rest = self.memory.split_off(end);
+        let lines_end = std::mem::take(&mut self.lines_end);
+        if lines_end == 0 {
+            return Ok(Self::default());
+        }
+        let in_memory = self.memory.len() as u64;
+        if lines_end <= in_memory {
+            let rest = self.memory.split_off(lines_end as usize);
             let lines = std::mem::replace(&mut self.memory, rest);
             return Ok(Self {
                 memory: lines,
                 ..Self::default()
             });
-        };
-        // A line longer than the memory: look for its end in the last bytes of the file alone.
-        let length = file.stream_position()?;
-        let mut tail = vec![0; READ_BYTES.min(length as usize)];
-        file.seek(SeekFrom::End(-(tail.len() as i64)))?;
-        file.read_exact(&mut tail)?;
-        match memchr::memrchr(b'\n', &tail) {
-            None => Ok(Self::default()),
-            Some(at) => {
-                let rest = tail.split_off(at + 1);
-                file.set_len(length - rest.len() as u64)?;
-                Ok(std::mem::replace(
-                    self,
-                    Self {
-                        memory: rest,
-                        ..Self::default()
-                    },
-                ))
-            }
         }
+        let mut unfinished = Self::default();
+        if let Some(file) = &mut self.file {
+            let lines_in_file = lines_end - in_memory;
+            file.seek(SeekFrom::Start(lines_in_file))?;
+            let mut buffer = vec![0; READ_BYTES];
+            loop {
+                match file.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(count) => unfinished.push(&buffer[..count])?,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            file.set_len(lines_in_file)?;
+            file.seek(SeekFrom::Start(lines_in_file))?;
+        }
+        Ok(std::mem::replace(self, unfinished))
     }
 
     fn tail(&mut self, count: usize) -> Vec<u8> {
@@ -303,6 +319,35 @@ mod tests {
             })
             .expect("reads back");
         text
+    }
+
+    #[test]
+    fn a_line_is_passed_on_though_what_follows_it_fills_the_memory() {
+        let mut held = Captured::default();
+        held.push(b"line\n").expect("holds");
+        held.push(&vec![b'x'; IN_MEMORY_BYTES]).expect("holds");
+        assert!(held.has_file());
+        assert_eq!(text(held.split_off_lines().expect("splits")), b"line\n");
+        held.push(b"y").expect("holds");
+        assert!(held.split_off_lines().expect("splits").is_empty());
+        let mut rest = vec![b'x'; IN_MEMORY_BYTES];
+        rest.push(b'y');
+        assert_eq!(text(held), rest);
+    }
+
+    #[test]
+    fn a_line_is_passed_on_though_much_follows_it_in_the_file() {
+        let mut held = Captured::default();
+        held.push(&vec![b'x'; 2 * IN_MEMORY_BYTES]).expect("holds");
+        held.push(b"\n").expect("holds");
+        held.push(&vec![b'y'; 3 * IN_MEMORY_BYTES]).expect("holds");
+        let lines = text(held.split_off_lines().expect("splits"));
+        assert_eq!(lines.len(), 2 * IN_MEMORY_BYTES + 1);
+        assert!(lines.ends_with(b"x\n"));
+        held.push(b"z").expect("holds");
+        let rest = text(held);
+        assert_eq!(rest.len(), 3 * IN_MEMORY_BYTES + 1);
+        assert!(rest.ends_with(b"yz"));
     }
 
     proptest! {
@@ -348,8 +393,9 @@ mod tests {
                 prop_assert!(lines.is_empty() || lines.ends_with(b"\n"));
                 passed.extend(lines);
             }
-            prop_assert!(!held.memory.contains(&b'\n'));
-            passed.extend(text(held));
+            let unfinished = text(held);
+            prop_assert!(!unfinished.contains(&b'\n'));
+            passed.extend(unfinished);
             prop_assert_eq!(passed, whole);
         }
     }
