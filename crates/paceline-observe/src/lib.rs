@@ -8,8 +8,10 @@ mod cgroup;
 mod cores;
 mod memory;
 mod process;
+pub mod profile;
 mod sampler;
 mod syscall;
+pub mod verdict;
 
 pub use cores::cores;
 pub use memory::{Memory, out_of_memory_kills};

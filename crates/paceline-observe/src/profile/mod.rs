@@ -1,0 +1,299 @@
+//! What was seen of a program: the facts that a verdict is made from.
+//!
+//! A profile holds measured amounts and no judgement. "Thread-seconds" add up over threads; the time
+//! *of the wall* that something took is the time in which at least one thread did it.
+
+mod class;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use class::{ByClass, Class};
+
+/// A program, as it was seen over some time.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// How long it was watched.
+    pub wall: Duration,
+    /// How the watching ended.
+    pub ending: Ending,
+    /// Cores that the program may use: its affinity and the quotas of its control groups.
+    pub cores: f64,
+    /// Thread-seconds in each class. `Cpu` and `RunQueue` come from exact counters.
+    pub time: ByClass<Duration>,
+    /// Time of the wall in each class.
+    pub of_wall: ByClass<Duration>,
+    /// How compute and input/output lie over each other.
+    pub overlap: Overlap,
+    /// CPU time in user mode and in the kernel.
+    pub cpu: CpuTime,
+    /// Bytes through read and write calls, and what of them reached a disk.
+    pub file_bytes: FileBytes,
+    /// The threads, also those that have ended, the busiest first; at most [`MOST_THREADS`], the
+    /// rest is in the sums alone.
+    pub threads: Vec<ThreadProfile>,
+    /// How many threads there were in all.
+    pub threads_seen: usize,
+    /// How many processes there were in all, also those that have ended.
+    pub processes_seen: usize,
+    /// What was waited for, the longest first.
+    pub waits: Vec<Wait>,
+    /// Requests in flight over sockets.
+    pub network: NetworkUse,
+    /// What the program did not cause itself.
+    pub outside: Outside,
+    /// Its memory.
+    pub memory: MemoryUse,
+    /// Where the facts come from.
+    pub sources: Sources,
+    /// What watching cost.
+    pub observer: ObserverCost,
+}
+
+/// How many threads a [`Profile`] describes one by one.
+pub const MOST_THREADS: usize = 256;
+
+/// How watching a program ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The program ended: the profile is of the whole of it, from where watching began.
+    ProgramEnded,
+    /// The time for watching was up, the program goes on.
+    #[default]
+    TimeUp,
+    /// The user stopped watching.
+    Interrupted,
+}
+
+/// How compute and input/output lie over each other, as time of the wall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overlap {
+    /// At least one thread ran or was ready to.
+    pub compute: Duration,
+    /// At least one input or output was in flight: a thread waited for a disk or a peer, or a peer
+    /// owed an answer while a thread polled.
+    pub io: Duration,
+    /// Both.
+    pub both: Duration,
+    /// Inputs and outputs in flight, integrated over time: thread-seconds of waits for disks and
+    /// peers, and request-seconds of polled requests.
+    pub io_in_flight: Duration,
+}
+
+/// CPU time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// In user mode.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+/// Bytes read and written, from `/proc/PID/io`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileBytes {
+    /// Through read calls, whatever they read from.
+    pub read_calls: u64,
+    /// Through write calls.
+    pub write_calls: u64,
+    /// Fetched from a disk.
+    pub from_disk: u64,
+    /// Sent towards a disk.
+    pub to_disk: u64,
+}
+
+/// One thread.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadProfile {
+    /// Its process.
+    pub pid: i32,
+    /// Its own number.
+    pub tid: i32,
+    /// Its name, as the kernel has it; any bytes, made readable.
+    pub name: String,
+    /// From when it was first seen until it was last seen.
+    pub alive: Duration,
+    /// Its time in each class.
+    pub time: ByClass<Duration>,
+    /// How often it was put on a core.
+    pub slices: u64,
+    /// The event loop that it runs, if it does.
+    pub event_loop: Option<EventLoop>,
+    /// The call outside of its poll that held the loop longest.
+    pub loop_blocked_by: Option<usize>,
+    /// It was created as a copy of others for the same work: threads with the same number belong to
+    /// one pool. `None` for the main thread of a process.
+    pub pool: Option<usize>,
+}
+
+/// Which event loop a thread runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventLoop {
+    /// Seen in its Python stack: "asyncio", "trio", …
+    Python(String),
+    /// A worker of a runtime that is known by its threads' names: "tokio".
+    Runtime(String),
+    /// It waits in epoll again and again.
+    Epoll,
+}
+
+/// A kind of wait for one target.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// What was waited for.
+    pub class: Class,
+    /// Which one.
+    pub target: Target,
+    /// The line of source that waited, where it is known.
+    pub line: Option<SourceLine>,
+    /// Thread-seconds.
+    pub time: Duration,
+    /// Time of the wall in which at least one thread waited for it.
+    pub of_wall: Duration,
+    /// How many waits there were, each weighted by its length: (Σ d)² / Σ d². Five waits of a second
+    /// are five, whatever short ones come with them.
+    pub effective_count: f64,
+    /// The longest single wait.
+    pub longest: Duration,
+    /// How many threads waited for it.
+    pub threads: usize,
+    /// Slices that those threads got on a core meanwhile: a pool at rest has none.
+    pub slices: u64,
+    /// For locks: what kind, from the call and its arguments.
+    pub futex: Option<Futex>,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A socket's other end: "tcp 10.0.0.7:5432", "unix /run/x.sock".
+    Peer(String),
+    /// A file.
+    File(String),
+    /// A pipe, and the process at its other end where that is known.
+    Pipe {
+        /// Its name in `/proc`.
+        name: String,
+        /// Who reads or writes at the other end.
+        other: Option<String>,
+    },
+    /// A lock by its address in a process.
+    Lock {
+        /// The process.
+        pid: i32,
+        /// The address of the futex.
+        address: u64,
+    },
+    /// A child process, by its name.
+    Child(String),
+    /// The name of the call, where nothing better is known.
+    Call(String),
+}
+
+/// What a futex was used for, as far as its call tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Futex {
+    /// A mutex: the value says "locked, with waiters".
+    Mutex,
+    /// Another wait, bounded in time.
+    Timed,
+    /// Another wait.
+    Untimed,
+}
+
+/// A line of source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct SourceLine {
+    /// The file, as the interpreter names it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The function.
+    pub function: String,
+}
+
+/// Requests in flight over sockets, from `sock_diag`.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkUse {
+    /// By peer, the most time first.
+    pub peers: Vec<PeerUse>,
+    /// The most requests that were in flight at once.
+    pub most_in_flight: usize,
+    /// Time of the wall with at least one request in flight.
+    pub of_wall: Duration,
+}
+
+/// Requests in flight to one peer.
+#[derive(Clone, Debug, Default)]
+pub struct PeerUse {
+    /// Address and port.
+    pub address: String,
+    /// In flight, integrated over time: request-seconds.
+    pub in_flight: Duration,
+    /// The most at once.
+    pub most_in_flight: usize,
+    /// Round-trip time of the path, smoothed, as the kernel measured it.
+    pub round_trip: Option<Duration>,
+}
+
+/// What the program did not cause itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outside {
+    /// CPU time of the machine that others used meanwhile.
+    pub others_cpu: Duration,
+    /// Time for which the quota of a control group held it.
+    pub throttled: Duration,
+}
+
+/// Memory at its largest.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryUse {
+    /// Resident, of all processes, in bytes; what they share counts once for each.
+    pub rss_bytes: u64,
+    /// The private part of the largest process, in bytes.
+    pub private_bytes: u64,
+    /// Stack that one thread touched, on average, in bytes; 0 if it is not known.
+    pub stack_bytes: u64,
+}
+
+/// Where facts come from.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Sources {
+    /// `/proc`, looked at again and again.
+    pub proc: Source,
+    /// Requests in flight, from the kernel's socket tables.
+    pub sockets: Source,
+    /// Every context switch, from perf events.
+    pub switches: Source,
+    /// Lines of Python.
+    pub python: Source,
+}
+
+/// Whether a source spoke.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// It did.
+    Used,
+    /// There was nothing for it to say.
+    #[default]
+    NotNeeded,
+    /// It could not, for this reason, written for the user.
+    Missing(String),
+}
+
+/// What watching cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ObserverCost {
+    /// Our own CPU time.
+    pub cpu: Duration,
+    /// Looks at the program.
+    pub looks: u64,
+    /// Looks a second at the end, if it had to be lowered to stay cheap.
+    pub lowered_to: Option<f64>,
+    /// Context switches that the kernel could not tell us about.
+    pub lost_switches: u64,
+}
