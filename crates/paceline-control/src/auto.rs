@@ -326,7 +326,7 @@ impl Auto {
         }
         if self.was_saturated && !saturated && top.jobs as f64 > 1.15 * self.limit as f64 {
             // What was compared while the cores were full says nothing of now.
-            self.note_opening();
+            self.note_opening(None);
             self.search.begin(now, self.limit);
         }
         self.was_saturated = saturated;
@@ -343,9 +343,10 @@ impl Auto {
             ticked,
             creeping: matches!(top.reason, Reason::Busy { .. }),
         };
+        let usual = self.search.usual_wall();
         let to = self.search.step(&view)?;
         if matches!(to.reason, Reason::Shifted { .. }) {
-            self.note_opening();
+            self.note_opening(usual);
         }
         if to.level > top.jobs {
             // It returned to where it was before a cap came down.
@@ -358,12 +359,14 @@ impl Auto {
         })
     }
 
-    /// The work changes; what was found for it as it began is for the next run.
-    fn note_opening(&mut self) {
+    /// The work changes; what was found for it as it began is for the next run. `usual` is how long
+    /// jobs lived before, in seconds, if known: some have lived on since the change.
+    fn note_opening(&mut self, usual: Option<f64>) {
         let generations = self.now.as_secs_f64() / self.mean_wall.max(1e-9);
         if self.ended >= OPENING.0 && generations >= OPENING.1 {
+            let mean = usual.unwrap_or(self.mean_wall);
             self.opening
-                .get_or_insert((self.limit, self.cpu.busy(), self.mean_wall));
+                .get_or_insert((self.limit, self.cpu.busy(), mean));
         }
     }
 

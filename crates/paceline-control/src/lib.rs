@@ -5,11 +5,12 @@
 //! back a [`Decision`] whenever the limit moves. Nothing in this crate reads a clock, starts a
 //! thread or asks the kernel, so every behaviour can be replayed in a test with made-up time.
 //!
-//! Two controllers exist:
+//! Three controllers exist:
 //!
 //! * [`Fixed`] keeps the level that a person chose.
 //! * [`Auto`] starts low, doubles while jobs wait and nothing objects, and stays under what the
 //!   cores, the memory and the process limits can carry.
+//! * [`Latency`] is for servers: it keeps as many in flight as are answered quickly.
 //!
 //! How [`Auto`] is put together:
 //!
@@ -48,6 +49,7 @@ mod caps;
 mod controller;
 mod fixed;
 mod in_flight;
+mod latency;
 mod learned;
 mod ramp;
 mod reason;
@@ -66,6 +68,7 @@ pub use controller::{
     Attempt, Controller, Decision, Event, JobId, Left, Outcome, Resources, Signals,
 };
 pub use fixed::Fixed;
+pub use latency::Latency;
 pub use learned::{CurvePoint, Learned};
 pub use reason::Reason;
 pub use usl::{Measured, Usl};

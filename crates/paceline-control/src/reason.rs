@@ -142,6 +142,16 @@ pub enum Reason {
         /// That level, in jobs.
         tried: usize,
     },
+    /// Answers take about as long as with few in flight, so more are let in.
+    StillQuick {
+        /// How long they take, divided by how long with few.
+        factor: f64,
+    },
+    /// Answers take much longer than with few in flight: they wait for one another.
+    Slower {
+        /// How long they take, divided by how long with few.
+        factor: f64,
+    },
     /// What had come down on the level has gone up again.
     RoomAgain,
     /// The user's lower bound.
@@ -184,6 +194,8 @@ impl Reason {
             Self::Fitted { .. } => "fitted",
             Self::Shifted { .. } => "shifted",
             Self::NeverFull { .. } => "never-full",
+            Self::StillQuick { .. } => "still-quick",
+            Self::Slower { .. } => "slower",
             Self::RoomAgain => "room-again",
             Self::MinLevel { .. } => "min-level",
             Self::MaxLevel { .. } => "max-level",
@@ -331,6 +343,19 @@ impl fmt::Display for Reason {
             Self::NeverFull { tried } => write!(
                 f,
                 "{tried} slots never filled: jobs end as fast as they are begun"
+            ),
+            Self::StillQuick { factor } if factor < 1.05 => {
+                f.write_str("answers are as quick as with few in flight")
+            }
+            Self::StillQuick { factor } => write!(
+                f,
+                "answers take only {} as long as with few in flight",
+                Times(factor)
+            ),
+            Self::Slower { factor } => write!(
+                f,
+                "answers take {} as long as with few in flight",
+                Times(factor)
             ),
             Self::RoomAgain => f.write_str("what held it down has eased"),
             Self::MinLevel { level } => write!(f, "--min-level asks for {level}"),

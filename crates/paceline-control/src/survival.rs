@@ -86,6 +86,13 @@ impl Survival {
         self.mean
     }
 
+    /// The age that half of them reach, in seconds; the highest known if more do.
+    pub(crate) fn median(&self) -> f64 {
+        let half = |(_, value): &&(f64, f64)| *value >= std::f64::consts::LN_2;
+        let point = self.hazard.iter().find(half).or(self.hazard.last());
+        point.map_or(self.mean, |(age, _)| *age)
+    }
+
     /// Jobs that ended.
     pub(crate) fn ended(&self) -> f64 {
         self.ended
@@ -187,6 +194,14 @@ mod tests {
         // Half of the jobs live 1 s and half 3 s; after 2 s only the short ones have ended.
         let survival = Survival::of(&[1.0; 50], &[2.0; 50]).expect("some ended");
         assert!(survival.mean() > 1.4, "{survival:?}");
+    }
+
+    #[test]
+    fn half_of_all_live_to_the_median() {
+        let survival = Survival::of(&spread(200), &[]).expect("some ended");
+        assert!((survival.median() - 1.0).abs() < 0.03, "{survival:?}");
+        let young = Survival::of(&[1.0], &[2.0; 50]).expect("one ended");
+        assert!((young.median() - 1.0).abs() < 1e-9, "no more is known");
     }
 
     #[test]

@@ -37,6 +37,14 @@ fn sentences() {
         "the open-file limit allows 240 jobs"
     );
     assert_eq!(Reason::SetByUser.to_string(), "set by -j");
+    assert_eq!(
+        Reason::Slower { factor: 2.4 }.to_string(),
+        "answers take 2.4 × as long as with few in flight"
+    );
+    assert_eq!(
+        Reason::StillQuick { factor: 1.2 }.to_string(),
+        "answers take only 1.20 × as long as with few in flight"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The jobs that ran at one level, and only at it.
 
+use std::collections::VecDeque;
+
 /// Durations kept of an epoch; later ones take the place of earlier ones.
 const KEPT: usize = 2048;
 /// Jobs that began so shortly before the first level was reached count as of that level, in
@@ -8,6 +10,9 @@ pub(super) const LEAD_IN: f64 = 0.01;
 /// So do jobs that began on the way to any other level, if the way took no longer than this part
 /// of their life.
 const SHORT_WAY: f64 = 0.1;
+
+/// Jobs that ended last.
+const LAST: usize = 8;
 
 /// Since the level last changed.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +24,10 @@ pub(crate) struct Epoch {
     /// Seconds from start to end.
     durations: Vec<f64>,
     count: usize,
+    /// All that have ended since the level changed, wherever they began.
+    gone: usize,
+    /// How long the last few of these lived, in seconds.
+    last: VecDeque<f64>,
     failed: usize,
 }
 
@@ -59,6 +68,11 @@ impl Epoch {
 
     /// A job that began at `began` ended.
     pub(crate) fn ended(&mut self, began: f64, duration: f64, failed: bool) {
+        self.gone += 1;
+        self.last.push_back(duration);
+        if self.last.len() > LAST {
+            self.last.pop_front();
+        }
         if self.since.is_none_or(|since| began < since) {
             return;
         }
@@ -74,6 +88,17 @@ impl Epoch {
     /// Seconds from start to end of the jobs that count and have ended.
     pub(crate) fn durations(&self) -> &[f64] {
         &self.durations
+    }
+
+    /// All that have ended since the level changed, before it was reached as well.
+    pub(super) fn gone(&self) -> usize {
+        self.gone
+    }
+
+    /// The jobs that ended last lived longer than this many seconds, all but one of them.
+    pub(super) fn lately_above(&self, seconds: f64) -> bool {
+        let above = self.last.iter().filter(|lived| **lived > seconds).count();
+        self.last.len() == LAST && above + 1 >= LAST
     }
 
     /// How many these are.
@@ -104,6 +129,21 @@ mod tests {
         epoch.ended(2.1, 0.7, false);
         assert_eq!(epoch.durations(), [0.5, 0.7]);
         assert!((epoch.failed_share() - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_last_few_are_known_wherever_they_began() {
+        let mut epoch = Epoch::new(1.0);
+        (0..8).for_each(|_| epoch.ended(0.0, 9.0, false));
+        assert_eq!((epoch.gone(), epoch.count()), (8, 0));
+        assert!(epoch.lately_above(5.0));
+        epoch.ended(0.0, 1.0, false);
+        assert!(epoch.lately_above(5.0), "one may be an exception");
+        epoch.ended(0.0, 1.0, false);
+        assert!(
+            !epoch.lately_above(5.0),
+            "long jobs have most slots, and others live as ever"
+        );
     }
 
     #[test]

@@ -141,6 +141,10 @@ impl Search {
             let room = |above: usize| above as f64 > 1.5 * best as f64;
             self.direction = match self.no_better_above {
                 Some(above) if room(above) => Direction::Up,
+                None if self.slower > 1.0 => {
+                    self.elasticity = (gain / step).clamp(0.0, 1.0);
+                    Direction::Up
+                }
                 None if !self.looking => {
                     // Nothing is known above, and nothing promises much.
                     self.elasticity = self.elasticity.min(ELASTIC.2);

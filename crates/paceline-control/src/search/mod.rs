@@ -13,6 +13,7 @@
 //! that comparisons use durations of fresh jobs, running ones included, is our own.
 
 mod candidate;
+mod collapse;
 mod curve;
 mod epoch;
 mod hold;
@@ -111,6 +112,8 @@ struct Reference {
     durations: Vec<f64>,
     survival: Survival,
     failed_share: f64,
+    /// Jobs live about as long as one another.
+    alike: bool,
 }
 
 /// The search.
@@ -141,6 +144,8 @@ pub(crate) struct Search {
     recalled: bool,
     /// To what level that run turned when the work changed.
     alternative: Option<usize>,
+    /// So many fewer jobs ended when the work changed last.
+    slower: f64,
     /// How long jobs lived in that run, in seconds, until it is compared.
     mean_before: Option<f64>,
 }
@@ -165,6 +170,7 @@ impl Default for Search {
             capped_at: None,
             recalled: false,
             alternative: None,
+            slower: 1.0,
             mean_before: None,
         }
     }
@@ -192,6 +198,11 @@ impl Search {
             (Some(reference), Mode::Probe) => reference.level,
             _ => self.level,
         }
+    }
+
+    /// How long jobs live at the level that others are compared with, in seconds, if known.
+    pub(crate) fn usual_wall(&self) -> Option<f64> {
+        self.reference.as_ref().map(|known| known.survival.mean())
     }
 
     /// Higher levels are known to be no better, or jobs were too few for a higher one.
@@ -286,6 +297,9 @@ impl Search {
                 return Some(self.restore(view, to));
             }
         }
+        if let Some(factor) = self.collapse(view) {
+            return Some(self.collapsed(view, factor));
+        }
         if self.epoch.since().is_none() {
             return if self.mode == Mode::Probe && view.waiting >= 1.0 {
                 self.never_full(view)
@@ -373,6 +387,7 @@ impl Search {
         self.reference = Some(Reference {
             level: self.level,
             durations: self.epoch.durations().to_vec(),
+            alike: collapse::alike(&survival, view.jobs, view.now),
             survival,
             failed_share: self.epoch.failed_share(),
         });
@@ -391,6 +406,7 @@ impl Search {
             let throughput = self.level as f64 / survival.mean();
             self.curve
                 .measure(self.level, throughput, self.epoch.count() as f64);
+            reference.alike = collapse::alike(&survival, view.jobs, view.now);
             reference.survival = survival;
         }
     }

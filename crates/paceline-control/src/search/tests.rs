@@ -401,3 +401,38 @@ fn it_turns_to_where_an_earlier_run_turned() {
     let to = rig.until_move(2000).expect("they take longer");
     assert_eq!((to.level, to.reason.label()), (7, "shifted"));
 }
+
+#[test]
+fn a_collapse_shows_before_a_window_is_full() {
+    let mut rig = Rig::new(32, twenty);
+    rig.run(3000);
+    let level = rig.search.best();
+    let before = rig.started;
+    rig.factor = 10.0;
+    let shift = loop {
+        let found = rig.until_move(3000).expect("it is noticed");
+        if matches!(found.reason, Reason::Shifted { .. }) {
+            break found;
+        }
+    };
+    assert!(rig.started - before < 6 * level as u64, "{:?}", rig.moves);
+    assert!(shift.level <= level / 2 + 1, "{:?}", rig.moves);
+    // All of it was slower, and the same level is as good as before.
+    rig.run(4000);
+    assert!(rig.search.best() >= 12, "{:?}", rig.moves);
+}
+
+/// The level that was reckoned, not measured, is so near the measured one that jobs live as long.
+#[test]
+fn a_collapse_shows_at_a_level_next_to_the_measured_one() {
+    let mut rig = Rig::new(32, twenty);
+    rig.run(3000);
+    rig.search.level = rig.search.best() + 1;
+    rig.search.mode = Mode::Hold;
+    rig.search.epoch = Epoch::new(rig.now);
+    rig.factor = 10.0;
+    let before = rig.started;
+    let shift = rig.until_move(3000).expect("it is noticed");
+    assert_eq!(shift.reason.label(), "shifted", "{:?}", rig.moves);
+    assert!(rig.started - before < 6 * 32, "{:?}", rig.moves);
+}

@@ -109,8 +109,9 @@ impl Search {
         Some(Move { level, reason })
     }
 
-    fn forget_bracket(&mut self) {
+    pub(super) fn forget_bracket(&mut self) {
         self.looking = false;
+        self.slower = 1.0;
         self.worse_below = None;
         self.no_better_above = None;
         self.tries = 0;
