@@ -1,4 +1,4 @@
-//! The cgroups that this process is in, of either version.
+//! The cgroups that a process is in, of either version.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,7 +12,7 @@ pub(crate) enum Version {
     Two,
 }
 
-/// The groups that bind this process in one respect.
+/// The groups that bind a process in one respect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Groups {
     pub(crate) version: Version,
@@ -23,7 +23,13 @@ pub(crate) struct Groups {
 impl Groups {
     /// Those of this process for a controller such as `memory` or `cpu`.
     pub(crate) fn of_this_process(controller: &str) -> Option<Self> {
-        let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+        Self::of_process(None, controller)
+    }
+
+    /// Those of a process, of this one if none is given, as far as they can be seen from here.
+    pub(crate) fn of_process(pid: Option<i32>, controller: &str) -> Option<Self> {
+        let process = pid.map_or("self".to_owned(), |pid| pid.to_string());
+        let membership = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         Self::find(controller, &membership, &mounts)
     }

@@ -8,12 +8,18 @@ use crate::cgroup::{Groups, Version};
 /// Cores that this process may use: the least of its affinity and the quotas of all cgroups around
 /// it, not the host's count. A quota can leave a fraction.
 pub fn cores() -> f64 {
-    let allowed = rustix::thread::sched_getaffinity(None).map_or_else(
+    cores_of(None)
+}
+
+/// The same for another process.
+pub(crate) fn cores_of(pid: Option<i32>) -> f64 {
+    let affinity = rustix::thread::sched_getaffinity(pid.and_then(rustix::process::Pid::from_raw));
+    let allowed = affinity.map_or_else(
         // The set of a machine with very many cores does not fit.
         |_| std::thread::available_parallelism().map_or(1, usize::from),
         |set| set.count() as usize,
     );
-    let quota = Groups::of_this_process("cpu").and_then(|groups| {
+    let quota = Groups::of_process(pid, "cpu").and_then(|groups| {
         let quotas = groups
             .folders
             .iter()

@@ -1,7 +1,8 @@
 //! What processes wait for and what the machine has to give, read from the kernel.
 //!
-//! Everything here comes from `/proc` and the cgroup files, without privileges. It knows processes,
-//! not jobs or templates, and prints nothing.
+//! What is needed to run jobs comes from `/proc` and the cgroup files, without privileges. To watch a
+//! program, sockets, context switches and the stacks of Python are asked for too, where that is allowed.
+//! It knows processes, not jobs or templates, and prints nothing.
 #![forbid(unsafe_code)]
 
 mod cgroup;
@@ -12,6 +13,7 @@ pub mod profile;
 mod sampler;
 mod syscall;
 pub mod verdict;
+pub mod watch;
 
 pub use cores::cores;
 pub use memory::{Memory, out_of_memory_kills};

@@ -126,12 +126,17 @@ impl Process {
 /// The text of a file of `/proc`, as far as it fits.
 fn read<'a>(file: &File, buffer: &'a mut [u8]) -> Option<&'a str> {
     let length = file.read_at(buffer, 0).ok()?;
-    if let Ok(text) = std::str::from_utf8(&buffer[..length]) {
+    text(&buffer[..length])
+}
+
+/// What a file of `/proc` holds, as text.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
         return Some(text);
     }
     // A name that is not UTF-8 ends before the fields that are read here.
-    let start = buffer[..length].iter().rposition(|b| *b == b')')?;
-    std::str::from_utf8(&buffer[start..length]).ok()
+    let start = bytes.iter().rposition(|b| *b == b')')?;
+    std::str::from_utf8(&bytes[start..]).ok()
 }
 
 /// The fields of interest of `/proc/PID/stat`.

@@ -149,6 +149,7 @@ impl Sampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
     struct Running(Child);
@@ -160,6 +161,7 @@ mod tests {
                     .args(args)
                     .stdin(Stdio::piped())
                     .stdout(Stdio::null())
+                    .process_group(0)
                     .spawn()
                     .expect("starts"),
             )
@@ -172,7 +174,9 @@ mod tests {
 
     impl Drop for Running {
         fn drop(&mut self) {
-            let _ = self.0.kill();
+            // A shell's child goes with it.
+            let group = rustix::process::Pid::from_child(&self.0);
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             let _ = self.0.wait();
         }
     }

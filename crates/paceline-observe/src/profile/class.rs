@@ -60,6 +60,26 @@ impl Class {
         Self::Other,
     ];
 
+    /// From what moves the work on to what only waits for others to do so: when threads are in several
+    /// classes at one moment, the first of these says what the program is at.
+    pub const PRECEDENCE: [Self; 15] = [
+        Self::Cpu,
+        Self::RunQueue,
+        Self::PageFault,
+        Self::Disk,
+        Self::Network,
+        Self::Other,
+        Self::Gil,
+        Self::Lock,
+        Self::Sleep,
+        Self::Pipe,
+        Self::Condition,
+        Self::Poll,
+        Self::Child,
+        Self::Join,
+        Self::Idle,
+    ];
+
     /// Whether something outside the program has to answer: a disk or a peer.
     pub fn is_io(self) -> bool {
         matches!(self, Self::Disk | Self::PageFault | Self::Network)
@@ -104,6 +124,13 @@ impl<T> IndexMut<Class> for ByClass<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_class_has_a_precedence() {
+        let mut order = Class::PRECEDENCE.to_vec();
+        order.sort();
+        assert_eq!(order, Class::ALL);
+    }
 
     #[test]
     fn each_class_has_its_own_place() {

@@ -24,6 +24,11 @@ pub struct Profile {
     pub time: ByClass<Duration>,
     /// Time of the wall in each class.
     pub of_wall: ByClass<Duration>,
+    /// The wall, each moment given to one class: of all that threads did at that moment, the one that
+    /// comes first in [`Class::PRECEDENCE`]. Sums to `wall`. It tells whether a wait was all there was,
+    /// or only stood by while others worked: a shell that waits for a child that computes leaves
+    /// nothing in `Child` here. All zeros if it was not taken; judges then go by `of_wall`.
+    pub foremost: ByClass<Duration>,
     /// How compute and input/output lie over each other.
     pub overlap: Overlap,
     /// CPU time in user mode and in the kernel.
@@ -36,7 +41,12 @@ pub struct Profile {
     /// How many threads there were in all.
     pub threads_seen: usize,
     /// How many processes there were in all, also those that have ended.
+    ///
+    /// Those that lived and died between two looks count too, where something tells of them: fork
+    /// records of perf, or the process's own count of children that it waited for.
     pub processes_seen: usize,
+    /// Processes that came and went between two looks. Their CPU time is in the sums.
+    pub short_lived: ShortLived,
     /// What was waited for, the longest first.
     pub waits: Vec<Wait>,
     /// Requests in flight over sockets.
@@ -91,6 +101,15 @@ pub struct CpuTime {
     pub system: Duration,
 }
 
+/// Processes that ended before a look found them, told by what their parents were charged for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShortLived {
+    /// How many there were at least, as far as the kernel told; 0 if it did not.
+    pub processes: u64,
+    /// Their CPU time.
+    pub cpu: Duration,
+}
+
 /// Bytes read and written, from `/proc/PID/io`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileBytes {
@@ -102,6 +121,10 @@ pub struct FileBytes {
     pub from_disk: u64,
     /// Sent towards a disk.
     pub to_disk: u64,
+    /// How many read calls (`syscr`).
+    pub read_count: u64,
+    /// How many write calls (`syscw`).
+    pub write_count: u64,
 }
 
 /// One thread.
@@ -109,10 +132,14 @@ pub struct FileBytes {
 pub struct ThreadProfile {
     /// Its process.
     pub pid: i32,
+    /// The process that started its process; 0 if that is not one of those watched.
+    pub parent: i32,
     /// Its own number.
     pub tid: i32,
     /// Its name, as the kernel has it; any bytes, made readable.
     pub name: String,
+    /// When it was first seen, from the beginning of watching.
+    pub began: Duration,
     /// From when it was first seen until it was last seen.
     pub alive: Duration,
     /// Its time in each class.
@@ -121,6 +148,8 @@ pub struct ThreadProfile {
     pub slices: u64,
     /// The event loop that it runs, if it does.
     pub event_loop: Option<EventLoop>,
+    /// What of its time in `Sleep` it spent in the poll of its loop, for a timer of the loop.
+    pub slept_in_poll: Duration,
     /// The call outside of its poll that held the loop longest.
     pub loop_blocked_by: Option<usize>,
     /// It was created as a copy of others for the same work: threads with the same number belong to
@@ -138,6 +167,8 @@ pub enum EventLoop {
     Runtime(String),
     /// It waits in epoll again and again.
     Epoll,
+    /// It was hardly ever seen to poll, though sockets wait for it in an epoll set.
+    SeldomPolls,
 }
 
 /// A kind of wait for one target.
@@ -147,10 +178,19 @@ pub struct Wait {
     pub class: Class,
     /// Which one.
     pub target: Target,
+    /// The kernel call it waited in, such as "fsync" or "recvfrom"; empty if that is not known.
+    pub call: &'static str,
     /// The line of source that waited, where it is known.
     pub line: Option<SourceLine>,
+    /// It waits for data to be safe on disk: fsync, fdatasync, sync, syncfs, msync, or a write to a
+    /// file that was opened with `O_SYNC` or `O_DSYNC`. Such waits have an entry apart from other waits
+    /// for the same file.
+    pub syncs: bool,
     /// Thread-seconds.
     pub time: Duration,
+    /// What of `time` was in calls with a time limit: a poll with a timeout that is neither 0 nor
+    /// infinite, a timed futex. All of it for sleeps.
+    pub timed: Duration,
     /// Time of the wall in which at least one thread waited for it.
     pub of_wall: Duration,
     /// How many waits there were, each weighted by its length: (Σ d)² / Σ d². Five waits of a second
@@ -194,7 +234,7 @@ pub enum Target {
 }
 
 /// What a futex was used for, as far as its call tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Futex {
     /// A mutex: the value says "locked, with waiters".
     Mutex,
@@ -233,6 +273,9 @@ pub struct PeerUse {
     pub address: String,
     /// In flight, integrated over time: request-seconds.
     pub in_flight: Duration,
+    /// How many requests there were, weighted by their length as in [`Wait::effective_count`]; 0 if
+    /// they were too short to be told apart.
+    pub effective_count: f64,
     /// The most at once.
     pub most_in_flight: usize,
     /// Round-trip time of the path, smoothed, as the kernel measured it.

@@ -1,6 +1,69 @@
 //! What a profile means: why the program is not faster, and what to do.
+//!
+//! Pure functions of a [`Profile`]: `facts` works out numbers, `rules` holds the causes in the order
+//! in which they are tried, each with its borders and its words, `plan` says what would help and by
+//! how much. The reasons are in `docs/design/diagnosis.md`.
+
+mod bound;
+mod facts;
+mod plan;
+mod rule;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fmt;
 
 use serde::Serialize;
+
+use crate::profile::{Profile, Source};
+use facts::{Facts, ratio};
+
+pub use bound::CPU_BOUND;
+
+/// Says what limits the program that was watched, and what would help.
+pub fn judge(profile: &Profile) -> Verdict {
+    let facts = Facts::of(profile);
+    // The last rule has no borders, so that one always matches.
+    let rule = rules::RULES
+        .iter()
+        .find(|rule| rule.matches(&facts))
+        .unwrap_or(&rules::LAST);
+    Verdict {
+        bound: bound::of(&facts, rule.cause),
+        cause: rule.cause,
+        sentence: (rule.sentence)(&facts),
+        evidence: rule.evidence(&facts),
+        confidence: rule.confidence(&facts) * evidence_weight(profile),
+        shares: bound::shares(&facts),
+        overlap: facts.overlap,
+        concurrency: facts.concurrency,
+        utilisation: facts.utilisation,
+        prescription: (rule.prescribe)(&facts),
+    }
+}
+
+/// How much the evidence weighs, from 0 to 1.
+fn evidence_weight(profile: &Profile) -> f64 {
+    /// With so many looks, half of what could be known is known.
+    const HALF: f64 = 10.0;
+    /// Without the state of threads, only what counters say is left.
+    const BLIND: f64 = 0.5;
+    let looks = profile.observer.looks as f64;
+    let looked = ratio(looks, looks + HALF);
+    // Context switches are exact, however seldom one looks.
+    let seen = if profile.sources.switches == Source::Used {
+        looked.max(0.9)
+    } else {
+        looked
+    };
+    if matches!(profile.sources.proc, Source::Missing(_)) {
+        seen * BLIND
+    } else {
+        seen
+    }
+}
 
 /// What limits a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -42,6 +105,60 @@ pub enum Cause {
     Child,
     /// The evidence is too thin.
     Undetermined,
+}
+
+impl Cause {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 18] = [
+        Self::OutsideContention,
+        Self::BlockingCallInLoop,
+        Self::CpuInLoop,
+        Self::Gil,
+        Self::Lock,
+        Self::Oversubscribed,
+        Self::Saturated,
+        Self::PageCache,
+        Self::OverlappedCpu,
+        Self::Imbalance,
+        Self::SerialCpu,
+        Self::CommitLatency,
+        Self::SerialWaits,
+        Self::TooFewWorkers,
+        Self::Peer,
+        Self::Timer,
+        Self::Child,
+        Self::Undetermined,
+    ];
+
+    /// Its name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OutsideContention => "outside-contention",
+            Self::BlockingCallInLoop => "blocking-call-in-loop",
+            Self::CpuInLoop => "cpu-in-loop",
+            Self::Gil => "gil",
+            Self::Lock => "lock",
+            Self::Oversubscribed => "oversubscribed",
+            Self::Saturated => "saturated",
+            Self::PageCache => "page-cache",
+            Self::OverlappedCpu => "overlapped-cpu",
+            Self::Imbalance => "imbalance",
+            Self::SerialCpu => "serial-cpu",
+            Self::CommitLatency => "commit-latency",
+            Self::SerialWaits => "serial-waits",
+            Self::TooFewWorkers => "too-few-workers",
+            Self::Peer => "peer",
+            Self::Timer => "timer",
+            Self::Child => "child",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// Which resource bounds it.
@@ -151,6 +268,18 @@ pub struct Speedup {
     pub law: Law,
 }
 
+impl fmt::Display for Speedup {
+    /// "4.6×, between 1.8× and 5×".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [low, point, high] = [self.low, self.point, self.high].map(words::number);
+        if low == high {
+            write!(f, "{point}×")
+        } else {
+            write!(f, "{point}×, between {low}× and {high}×")
+        }
+    }
+}
+
 /// A law of performance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -174,4 +303,16 @@ pub struct MemoryNeed {
     pub r#async: u64,
     /// The private part of a process, for each.
     pub processes: u64,
+}
+
+impl fmt::Display for MemoryNeed {
+    /// "5 MiB as threads, 800 KiB as async tasks, 300 MiB as processes".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [threads, tasks, processes] =
+            [self.threads, self.r#async, self.processes].map(words::bytes);
+        write!(
+            f,
+            "{threads} as threads, {tasks} as async tasks, {processes} as processes"
+        )
+    }
 }

@@ -1,0 +1,140 @@
+//! How many inputs and outputs there were, and for what.
+
+use super::ratio;
+use crate::profile::{Class, Profile, Wait};
+
+/// More than this is as good as without end.
+const MOST: f64 = 1e6;
+
+/// Fewer than this, weighted by their length, are one and some that do not matter.
+const SEVERAL: f64 = 1.5;
+
+/// Inputs and outputs, each weighted by its length.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::verdict) struct Requests {
+    /// How many, at least 1.
+    pub(in crate::verdict) count: f64,
+    /// There is one that takes nearly all of the time: nothing is there to be had beside it.
+    pub(in crate::verdict) single: bool,
+    /// Of their time, what went to disks.
+    pub(in crate::verdict) disk: f64,
+    /// Of the disk's time, what went into making data safe.
+    pub(in crate::verdict) syncs: f64,
+    /// The wait with the most time among them, as an index into the profile's.
+    pub(in crate::verdict) longest: Option<usize>,
+}
+
+impl Requests {
+    pub(super) fn of(profile: &Profile) -> Self {
+        let seconds = |class: Class| profile.time[class].as_secs_f64();
+        let disk = seconds(Class::Disk) + seconds(Class::PageFault);
+        let total = profile
+            .overlap
+            .io_in_flight
+            .as_secs_f64()
+            .max(disk + seconds(Class::Network));
+        let syncs: f64 = in_class(profile, |wait| wait.syncs)
+            .map(|(_, wait)| wait.time.as_secs_f64())
+            .sum();
+        // A polled request shows in the sockets alone. Where those could not be told apart, each wait
+        // in the poll counts for one.
+        let mut sum = Sum::default();
+        in_class(profile, |wait| wait.class.is_io()).for_each(|(_, wait)| sum.add_wait(wait));
+        let polled = (total - sum.time).max(0.0);
+        if polled > 0.1 * total {
+            let mut sockets = Sum::default();
+            for peer in &profile.network.peers {
+                sockets.add(peer.in_flight.as_secs_f64(), peer.effective_count);
+            }
+            let mut polls = Sum::default();
+            in_class(profile, |wait| wait.class == Class::Poll)
+                .for_each(|(_, wait)| polls.add_wait(wait));
+            let counts = if sockets.squares > 0.0 {
+                sockets
+            } else {
+                polls
+            };
+            sum.add(polled, counts.count());
+        }
+        let count = sum.count();
+        Self {
+            count: count.clamp(1.0, MOST),
+            // No count at all says nothing.
+            single: count > 0.0 && count < SEVERAL,
+            disk: ratio(disk, total).min(1.0),
+            syncs: ratio(syncs, disk).min(1.0),
+            longest: longest(profile, |wait| wait.class.is_io()),
+        }
+    }
+}
+
+/// The wait with the most time among those that `wanted` picks.
+pub(in crate::verdict) fn longest(
+    profile: &Profile,
+    wanted: impl Fn(&Wait) -> bool,
+) -> Option<usize> {
+    in_class(profile, wanted)
+        .max_by_key(|(_, wait)| wait.time)
+        .map(|(index, _)| index)
+}
+
+/// How many waits there were among those that `wanted` picks, each weighted by its length.
+pub(in crate::verdict) fn effective_count(
+    profile: &Profile,
+    wanted: impl Fn(&Wait) -> bool,
+) -> f64 {
+    let mut sum = Sum::default();
+    in_class(profile, wanted).for_each(|(_, wait)| sum.add_wait(wait));
+    sum.count()
+}
+
+fn in_class(
+    profile: &Profile,
+    wanted: impl Fn(&Wait) -> bool,
+) -> impl Iterator<Item = (usize, &Wait)> {
+    profile
+        .waits
+        .iter()
+        .enumerate()
+        .filter(move |(_, wait)| wanted(wait))
+}
+
+/// Effective counts n = T² / Σ d² of several kinds, put together: Σ d² = T² / n of each adds up.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    time: f64,
+    squares: f64,
+}
+
+impl Sum {
+    fn add_wait(&mut self, wait: &Wait) {
+        self.add(wait.time.as_secs_f64(), wait.effective_count);
+    }
+
+    fn add(&mut self, time: f64, count: f64) {
+        if count.is_finite() && count > 0.0 {
+            self.time += time;
+            self.squares += time * time / count;
+        }
+    }
+
+    fn count(self) -> f64 {
+        ratio(self.time * self.time, self.squares).min(MOST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_counts_add_up_like_the_waits_they_stand_for() {
+        // Five of a second, and a hundred of a millisecond in two kinds.
+        let mut sum = Sum::default();
+        sum.add(5.0, 5.0);
+        sum.add(0.05, 50.0);
+        sum.add(0.05, 50.0);
+        let exact = 5.1_f64.powi(2) / (5.0 + 100.0 * 1e-6);
+        assert!((sum.count() - exact).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,73 @@
+//! The thread of an event loop waits in a call that is not its poll: meanwhile no task of it goes on.
+
+use super::super::facts::{Facts, Loop};
+use super::super::plan::{Plan, Waits, at_once};
+use super::super::rule::{Border, Rule};
+use super::super::{Cause, Model, words};
+use crate::profile::Wait;
+
+/// The loop's thread is in other calls for at least this share of its active time …
+const BLOCKED: f64 = 0.5;
+/// … and polls for less than this.
+const POLLED: f64 = 0.3;
+
+pub(super) const RULE: Rule = Rule {
+    cause: Cause::BlockingCallInLoop,
+    borders: &[
+        Border::share_at_least(
+            BLOCKED,
+            "of its active time the event loop's thread waits in a call that is not its poll",
+            |f| of_loop(f, |l| l.blocked),
+        ),
+        Border::share_below(POLLED, "of it is left for polling", |f| {
+            of_loop(f, |l| l.polled)
+        }),
+    ],
+    weight: 1.0,
+    sentence: |f| {
+        format!(
+            "A blocking call holds the event loop for {} of its time: {}. No other task goes on meanwhile.",
+            words::percent(of_loop(f, |l| l.blocked)),
+            blocker(f).map_or("it is not known which".into(), words::place)
+        )
+    },
+    prescribe: |f| {
+        let Some(wait) = blocker(f) else {
+            return Plan::as_it_is(f).advise(
+                f,
+                "Find the call and await it, or give it to a thread.".into(),
+            );
+        };
+        let time = wait.time.as_secs_f64();
+        let plan = at_once(
+            f,
+            &Waits {
+                count: wait.effective_count,
+                time,
+                disk: if matches!(wait.class, crate::profile::Class::Disk) {
+                    1.0
+                } else {
+                    0.0
+                },
+                rest: (f.wall * (1.0 - f.compute) - wait.of_wall.as_secs_f64()).max(0.0),
+                now: 1.0,
+                model: Some(Model::Async),
+            },
+        );
+        let advice = format!(
+            "Await it through an async client, or hand it to a thread (asyncio.to_thread, spawn_blocking): {}. \
+             Then up to {} at once.",
+            words::place(wait),
+            plan.level
+        );
+        plan.advise(f, advice)
+    },
+};
+
+fn of_loop(facts: &Facts<'_>, value: fn(&Loop) -> f64) -> f64 {
+    facts.event_loop.as_ref().map_or(0.0, value)
+}
+
+fn blocker<'a>(facts: &'a Facts<'_>) -> Option<&'a Wait> {
+    facts.profile.waits.get(facts.event_loop?.blocked_by?)
+}

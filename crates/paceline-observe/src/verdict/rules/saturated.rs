@@ -1,0 +1,36 @@
+//! All cores are busy with its work.
+
+use super::super::plan::Plan;
+use super::super::rule::{Border, Rule};
+use super::super::{Cause, words};
+
+/// Of the cores, at least this much is used or waited for.
+const CORES: f64 = 0.8;
+
+pub(super) const RULE: Rule = Rule {
+    cause: Cause::Saturated,
+    borders: &[Border::share_at_least(
+        CORES,
+        "of the cores are used or wanted",
+        |f| f.demand.min(1.0),
+    )],
+    weight: 1.0,
+    sentence: |f| {
+        format!(
+            "All cores are busy with its work: it uses {} of {}.",
+            words::number(f.run),
+            words::number(f.cores)
+        )
+    },
+    prescribe: |f| {
+        let level = f.whole_cores();
+        Plan {
+            level,
+            ..Plan::as_it_is(f)
+        }
+        .advise(
+            f,
+            "Only less work or more cores make it faster: profile where the CPU time goes.".into(),
+        )
+    },
+};

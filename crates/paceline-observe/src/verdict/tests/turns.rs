@@ -1,0 +1,233 @@
+//! Threads that take turns: the interpreter's lock and others.
+
+use super::program::{Program, peer, seconds};
+use super::{expect, near};
+use crate::profile::{Class, Futex, Profile, Target};
+use crate::verdict::{Bound, Cause, Model};
+
+/// Four threads of Python compute on `cores` cores.
+fn four_tasks(cores: f64, waits: f64) -> Profile {
+    Program::watched(4.0, cores)
+        .thread("python3", &[(Class::Join, 4.0)])
+        .pool(4, &[(Class::Cpu, 1.0), (Class::Gil, waits)])
+        .done()
+}
+
+#[test]
+fn pythons_threads_wait_for_the_interpreter() {
+    let verdict = expect(&four_tasks(2.0, 3.0), Cause::Gil);
+    assert_eq!(verdict.bound, Bound::Cpu);
+    near(verdict.shares.gil, 0.75, 0.001);
+    let help = verdict.prescription;
+    assert_eq!((help.model, help.level), (Model::Processes, 2));
+    near(help.speedup.point, 2.0, 0.05);
+}
+
+#[test]
+fn the_interpreter_has_to_be_waited_for_half_of_the_time() {
+    expect(&four_tasks(2.0, 0.52), Cause::Gil);
+    expect(&four_tasks(2.0, 0.48), Cause::SerialCpu);
+}
+
+#[test]
+fn on_one_core_the_interpreter_limits_nothing() {
+    expect(&four_tasks(1.0, 3.0), Cause::Saturated);
+}
+
+#[test]
+fn the_interpreter_limits_only_those_who_compute() {
+    let with_cpu = |cpu: f64| {
+        Program::watched(10.0, 2.0)
+            .pool(
+                2,
+                &[
+                    (Class::Cpu, cpu / 2.0),
+                    (Class::Gil, 2.6),
+                    (Class::Network, 7.4 - cpu / 2.0),
+                ],
+            )
+            .wait(Class::Network, peer(), 14.8 - cpu, 100.0)
+            .done()
+    };
+    expect(&with_cpu(7.1), Cause::Gil);
+    assert_ne!(super::judge(&with_cpu(6.8)).cause, Cause::Gil);
+}
+
+/// Threads that do `work` in turns under a lock.
+fn locked(work: Class, waits: f64, class: Class) -> Program {
+    Program::watched(8.0, 4.0)
+        .pool(
+            4,
+            &[(work, 2.0), (class, waits), (Class::Idle, 6.0 - waits)],
+        )
+        .wait(
+            class,
+            Target::Lock {
+                pid: 100,
+                address: 0x7f00_1000,
+            },
+            4.0 * waits,
+            40.0,
+        )
+        .last_wait(|wait| {
+            wait.threads = 4;
+            wait.slices = 400;
+            wait.futex = Some(if class == Class::Lock {
+                Futex::Mutex
+            } else {
+                Futex::Untimed
+            });
+        })
+}
+
+#[test]
+fn threads_wait_for_a_lock() {
+    let verdict = expect(&locked(Class::Cpu, 6.0, Class::Lock).done(), Cause::Lock);
+    assert_eq!(verdict.bound, Bound::Cpu);
+    assert!(
+        verdict.sentence.contains("0x7f001000"),
+        "{}",
+        verdict.sentence
+    );
+    assert!(
+        verdict
+            .prescription
+            .advice
+            .contains("more than 1 thread at once"),
+        "{}",
+        verdict.prescription.advice
+    );
+    near(verdict.prescription.speedup.point, 4.0, 0.01);
+    let sleeping = expect(&locked(Class::Sleep, 6.0, Class::Lock).done(), Cause::Lock);
+    assert_eq!(sleeping.bound, Bound::Io);
+}
+
+#[test]
+fn a_lock_has_to_be_waited_for_a_quarter_of_the_time() {
+    expect(&locked(Class::Cpu, 0.52, Class::Lock).done(), Cause::Lock);
+    expect(
+        &locked(Class::Cpu, 0.48, Class::Lock).done(),
+        Cause::SerialCpu,
+    );
+}
+
+#[test]
+fn many_threads_that_each_wait_a_little_are_not_limited_by_it() {
+    let waiting = |each: f64| {
+        Program::watched(10.0, 40.0)
+            .pool(30, &[(Class::Network, 10.0 - each), (Class::Lock, each)])
+            .wait(Class::Network, peer(), 30.0 * (10.0 - each), 10_000.0)
+            .wait(
+                Class::Lock,
+                Target::Lock {
+                    pid: 100,
+                    address: 64,
+                },
+                30.0 * each,
+                1000.0,
+            )
+            .done()
+    };
+    expect(&waiting(1.1), Cause::Lock);
+    expect(&waiting(0.9), Cause::Peer);
+}
+
+#[test]
+fn a_pool_at_rest_waits_for_no_lock() {
+    let profile = locked(Class::Cpu, 6.0, Class::Lock)
+        .last_wait(|wait| wait.slices = 0)
+        .done();
+    expect(&profile, Cause::SerialCpu);
+}
+
+#[test]
+fn a_lock_of_python_is_known_by_those_who_take_turns() {
+    let python = |program: Program| program.last(|thread| thread.name = "python3".into()).done();
+    expect(
+        &python(locked(Class::Cpu, 6.0, Class::Condition)),
+        Cause::Lock,
+    );
+    // Workers that wait for work from a busy main thread share a queue, not a lock.
+    let starved = Program::watched(8.0, 4.0)
+        .thread("python3", &[(Class::Cpu, 7.9), (Class::Gil, 0.1)])
+        .pool(4, &[(Class::Cpu, 0.2), (Class::Condition, 7.8)])
+        .wait(
+            Class::Condition,
+            Target::Lock {
+                pid: 100,
+                address: 64,
+            },
+            31.2,
+            400.0,
+        )
+        .last_wait(|wait| {
+            wait.threads = 4;
+            wait.futex = Some(Futex::Untimed);
+        })
+        .seen(|profile| profile.overlap.compute = seconds(8.0));
+    assert_ne!(super::judge(&starved).cause, Cause::Lock);
+}
+
+#[test]
+fn workers_that_compute_in_turns_share_a_lock_by_whatever_name() {
+    // Java's threads park on a condition variable each.
+    let turns = |crowd: f64, waits: f64| {
+        Program::watched(8.0, 4.0)
+            .thread("java", &[(Class::Join, 8.0)])
+            .pool(
+                4,
+                &[
+                    (Class::Cpu, 2.0),
+                    (Class::Condition, waits),
+                    (Class::Idle, 6.0 - waits),
+                ],
+            )
+            .seen(|profile| profile.overlap.compute = seconds(8.0 / crowd))
+    };
+    let help = expect(&turns(1.0, 6.0), Cause::Lock).prescription;
+    near(help.speedup.point, 4.0, 0.01);
+    expect(&turns(1.14, 6.0), Cause::Lock);
+    expect(&turns(1.16, 6.0), Cause::Imbalance);
+    expect(&turns(1.0, 1.9), Cause::SerialCpu);
+}
+
+#[test]
+fn a_main_thread_that_waits_at_a_lock_fights_over_nothing() {
+    let profile = Program::watched(10.0, 4.0)
+        .thread("app", &[(Class::Lock, 9.99), (Class::Cpu, 0.01)])
+        .pool(4, &[(Class::Network, 9.9), (Class::Cpu, 0.1)])
+        .wait(Class::Network, peer(), 39.6, 396.0)
+        .wait(
+            Class::Lock,
+            Target::Lock {
+                pid: 100,
+                address: 64,
+            },
+            9.99,
+            1.0,
+        )
+        .done();
+    expect(&profile, Cause::TooFewWorkers);
+}
+
+#[test]
+fn a_lock_that_nobody_seen_holds() {
+    let held = |waits: f64| {
+        Program::watched(10.0, 2.0)
+            .thread("apt", &[(Class::Lock, waits), (Class::Other, 10.0 - waits)])
+            .wait(
+                Class::Lock,
+                Target::File("/var/lib/dpkg/lock".into()),
+                waits,
+                1.0,
+            )
+            .last_wait(|wait| wait.slices = 0)
+            .done()
+    };
+    assert!(
+        expect(&held(5.1), Cause::Lock)
+            .sentence
+            .contains("/var/lib/dpkg/lock")
+    );
+    expect(&held(4.9), Cause::Undetermined);
+}

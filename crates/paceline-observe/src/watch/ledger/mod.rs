@@ -1,0 +1,324 @@
+//! Where the time went: looks at threads in, sums by class and by wait out.
+//!
+//! No clock, no `/proc`: times come with the looks, so that all of it is tested by hand-made ones. A round is
+//! the time between two looks at the whole program.
+
+mod account;
+mod union;
+mod waits;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::profile::{ByClass, Class, Overlap, Wait};
+
+pub(crate) use account::{Doing, Seen};
+pub(crate) use waits::{WaitId, seconds};
+
+use super::sources::switches::Switch;
+use account::Account;
+use union::{Follower, Glimpse, Loose, Union, by_chance};
+use waits::Waits;
+
+/// Who waits on a condition variable this long, on average, has no work.
+const REST: Duration = Duration::from_millis(500);
+
+/// Threads beyond this many that have ended are kept in the sums alone.
+const MOST_ENDED: usize = 1024;
+
+/// Where the time of a program went.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) waits: Waits,
+    threads: HashMap<i32, Account>,
+    ended: Vec<(i32, Account)>,
+    threads_seen: usize,
+    forgotten: ByClass<f64>,
+    glimpses: Vec<Glimpse>,
+    follower: Follower,
+    /// When threads began that no look has met yet.
+    births: HashMap<i32, Duration>,
+    /// What such threads did so far.
+    loose: HashMap<i32, Unmet>,
+    /// Those that have ended, as far as switches tell.
+    over: HashSet<i32>,
+    /// Places in `ended` of those whose last switches may be still to come.
+    ending: HashMap<i32, usize>,
+    /// Threads that were met for the first time in this round, without their beginning being known.
+    fresh: HashSet<i32>,
+    of_wall: ByClass<f64>,
+    foremost: ByClass<f64>,
+    compute: f64,
+    io: f64,
+    both: f64,
+    io_in_flight: f64,
+    last_round: Option<Duration>,
+}
+
+/// What is known of a thread by its switches alone, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unmet {
+    cpu: f64,
+    queued: f64,
+}
+
+/// A thread's sums.
+pub(crate) struct ThreadSums {
+    pub(crate) tid: i32,
+    pub(crate) pid: i32,
+    /// On the clock of the looks.
+    pub(crate) began: Duration,
+    pub(crate) alive: Duration,
+    pub(crate) slices: u64,
+    pub(crate) time: ByClass<Duration>,
+    /// By the place in [`Sums::waits`].
+    pub(crate) waits: Vec<(usize, Duration)>,
+}
+
+/// All sums.
+pub(crate) struct Sums {
+    pub(crate) time: ByClass<Duration>,
+    pub(crate) of_wall: ByClass<Duration>,
+    pub(crate) foremost: ByClass<Duration>,
+    pub(crate) overlap: Overlap,
+    pub(crate) threads: Vec<ThreadSums>,
+    pub(crate) threads_seen: usize,
+    pub(crate) waits: Vec<Wait>,
+    /// Of threads that no look met; in `time` too.
+    pub(crate) unmet_cpu: Duration,
+}
+
+impl Ledger {
+    /// Enters a look at a thread. Of one that is not known yet, `new` says whether it was started since
+    /// the last round, so that what it did before this look counts.
+    pub(crate) fn enter(&mut self, pid: i32, tid: i32, seen: Seen, new: bool) {
+        if !self.threads.contains_key(&tid) {
+            if self.over.contains(&tid) {
+                return;
+            }
+            self.threads_seen += 1;
+            let birth = self.births.remove(&tid);
+            let account = match birth {
+                Some(birth) if new => Account::born(pid, birth),
+                _ => Account::open(pid, seen, new),
+            };
+            self.threads.insert(tid, account);
+            if birth.is_none() || !new {
+                self.fresh.insert(tid);
+                return;
+            }
+            // Its counters tell of it from its beginning.
+            self.loose.remove(&tid);
+        }
+        let Some(account) = self.threads.get_mut(&tid) else {
+            return;
+        };
+        let before = waited_for(account.last.doing, &self.waits);
+        let round = self
+            .last_round
+            .map_or(Duration::ZERO, |last| seen.at.saturating_sub(last));
+        let part = account.enter(seen, round.as_secs_f64(), &mut self.waits);
+        self.glimpses.push(Glimpse {
+            tid,
+            before,
+            after: waited_for(seen.doing, &self.waits),
+            latest: account.latest_wait.map(|id| self.waits.class(id)),
+            part,
+        });
+    }
+
+    /// A thread has begun.
+    pub(crate) fn begin(&mut self, tid: i32, at: Duration) {
+        self.over.remove(&tid);
+        self.ending.remove(&tid);
+        self.births.insert(tid, at);
+    }
+
+    /// A thread is over, by its switches. Looks may find it a little longer.
+    pub(crate) fn is_over(&mut self, tid: i32) {
+        if self.births.remove(&tid).is_some() {
+            self.over.insert(tid);
+        }
+    }
+
+    /// A thread is gone.
+    pub(crate) fn end(&mut self, tid: i32, now: Duration) {
+        let Some(mut account) = self.threads.remove(&tid) else {
+            return;
+        };
+        self.follower.forget(tid, now);
+        account.close(&mut self.waits);
+        if self.ended.len() < MOST_ENDED {
+            self.ending.insert(tid, self.ended.len());
+            self.ended.push((tid, account));
+        } else {
+            for (class, seconds) in account.time.iter() {
+                self.forgotten[class] += seconds;
+            }
+        }
+    }
+
+    /// A thread was not met in a round: before its first look, or after its last one.
+    fn add_loose(&mut self, loose: Loose) {
+        let account = match self.threads.get_mut(&loose.tid) {
+            Some(account) => Some(account),
+            None => self
+                .ending
+                .get(&loose.tid)
+                .and_then(|place| self.ended.get_mut(*place))
+                .map(|(_, account)| account),
+        };
+        if let Some(account) = account {
+            account.add_unmet(loose.cpu, loose.queued, loose.waited, &mut self.waits);
+        } else {
+            let unmet = self.loose.entry(loose.tid).or_default();
+            unmet.cpu += loose.cpu;
+            unmet.queued += loose.queued;
+        }
+    }
+
+    /// All threads were looked at. `requests` are in flight over sockets that threads poll; `switches`
+    /// are those since the last round, if they are known.
+    pub(crate) fn close_round(
+        &mut self,
+        at: Duration,
+        requests: usize,
+        switches: Option<&[Switch]>,
+    ) {
+        let glimpses = std::mem::take(&mut self.glimpses);
+        let Some(last) = self.last_round.replace(at) else {
+            return;
+        };
+        let length = at.saturating_sub(last).as_secs_f64();
+        let polled = requests > 0;
+        let union = match switches {
+            Some(switches) => {
+                let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
+                for loose in loose {
+                    if !self.fresh.contains(&loose.tid) {
+                        self.add_loose(loose);
+                    }
+                }
+                union
+            }
+            None => by_chance(&glimpses, length, polled),
+        };
+        self.fresh.clear();
+        self.add(&union);
+        let io = |glimpse: &Glimpse| -> f64 {
+            let by_class = glimpse.part.by_class.iter();
+            by_class
+                .filter(|(class, _)| class.is_io())
+                .map(|(_, seconds)| seconds)
+                .sum()
+        };
+        self.io_in_flight += glimpses.iter().map(io).sum::<f64>() + length * requests as f64;
+        self.waits.close_round(length);
+        self.glimpses = glimpses;
+        self.glimpses.clear();
+    }
+
+    fn add(&mut self, union: &Union) {
+        for class in Class::ALL {
+            self.of_wall[class] += union.of_wall[class];
+            self.foremost[class] += union.foremost[class];
+        }
+        self.compute += union.compute;
+        self.io += union.io;
+        self.both += union.both;
+    }
+
+    /// CPU time so far of all threads that were ever met or followed.
+    pub(crate) fn cpu(&self) -> Duration {
+        let accounts = self
+            .threads
+            .values()
+            .chain(self.ended.iter().map(|(_, account)| account));
+        let met: f64 = accounts.map(|account| account.time[Class::Cpu]).sum();
+        let unmet: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();
+        seconds(met + unmet + self.forgotten[Class::Cpu])
+    }
+
+    /// Closes all accounts.
+    pub(crate) fn finish(mut self) -> Sums {
+        let running: Vec<i32> = self.threads.keys().copied().collect();
+        for tid in running {
+            if let Some(mut account) = self.threads.remove(&tid) {
+                account.close(&mut self.waits);
+                self.ended.push((tid, account));
+            }
+        }
+        for id in self.waits.reclassify_idle(REST) {
+            for (_, account) in &mut self.ended {
+                account.reclassify(id, Class::Condition, Class::Idle);
+            }
+            let of_wall = self.waits.of_wall(id);
+            for wall in [&mut self.of_wall, &mut self.foremost] {
+                let moved = of_wall.min(wall[Class::Condition]);
+                wall[Class::Idle] += moved;
+                wall[Class::Condition] -= moved;
+            }
+        }
+        let (waits, places) = self.waits.into_profile();
+        let mut time = self.forgotten;
+        let unmet_cpu: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();
+        time[Class::Cpu] += unmet_cpu;
+        time[Class::RunQueue] += self.loose.values().map(|unmet| unmet.queued).sum::<f64>();
+        let mut threads = Vec::new();
+        for (tid, account) in &self.ended {
+            for (class, seconds) in account.time.iter() {
+                time[class] += seconds;
+            }
+            let mut waits: Vec<(usize, Duration)> = account
+                .waits
+                .iter()
+                .filter_map(|(id, time)| Some((*places.get(id)?, seconds(*time))))
+                .collect();
+            waits.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+            threads.push(ThreadSums {
+                tid: *tid,
+                pid: account.pid,
+                began: account.first,
+                alive: account.last.at.saturating_sub(account.first),
+                slices: account.slices,
+                time: durations(&account.time),
+                waits,
+            });
+        }
+        let cpu = |thread: &ThreadSums| std::cmp::Reverse(thread.time[Class::Cpu]);
+        threads.sort_by_key(|thread| (cpu(thread), thread.tid));
+        Sums {
+            time: durations(&time),
+            of_wall: durations(&self.of_wall),
+            foremost: durations(&self.foremost),
+            overlap: Overlap {
+                compute: seconds(self.compute),
+                io: seconds(self.io),
+                both: seconds(self.both),
+                io_in_flight: seconds(self.io_in_flight),
+            },
+            threads,
+            threads_seen: self.threads_seen,
+            waits,
+            unmet_cpu: seconds(unmet_cpu),
+        }
+    }
+}
+
+fn waited_for(doing: Doing, waits: &Waits) -> Option<Class> {
+    match doing {
+        Doing::Running => None,
+        Doing::Waiting(id) => Some(waits.class(id)),
+    }
+}
+
+fn durations(values: &ByClass<f64>) -> ByClass<Duration> {
+    let mut durations = ByClass::default();
+    for (class, value) in values.iter() {
+        durations[class] = seconds(*value);
+    }
+    durations
+}
+
+#[cfg(test)]
+mod tests;

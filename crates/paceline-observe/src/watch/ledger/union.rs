@@ -1,0 +1,592 @@
+//! What a program was at in a round: the time in which at least one thread did something.
+//!
+//! Where every context switch is known, threads are followed through them, and the times are exact up to the
+//! kind of a wait so short that no look met it. Elsewhere the threads are taken to be independent of each
+//! other within the round: the share in which at least one of them computed is 1 − Π(1 − their shares).
+//! That is exact where phases are longer than rounds.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::account::Part;
+use crate::profile::{ByClass, Class};
+use crate::watch::sources::switches::{Kind, Switch};
+
+/// Seconds of a round in which something was done by at least one thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Union {
+    pub(crate) of_wall: ByClass<f64>,
+    /// Each moment given to what takes precedence.
+    pub(crate) foremost: ByClass<f64>,
+    pub(crate) compute: f64,
+    pub(crate) io: f64,
+    pub(crate) both: f64,
+}
+
+/// What two looks and the counters between them say of a thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glimpse {
+    pub(crate) tid: i32,
+    /// What it waited for at the first look, if it did.
+    pub(crate) before: Option<Class>,
+    /// What it waited for at the second.
+    pub(crate) after: Option<Class>,
+    /// What it last waited for, as far as is known.
+    pub(crate) latest: Option<Class>,
+    pub(crate) part: Part,
+}
+
+/// By the shares of the threads alone.
+pub(crate) fn by_chance(glimpses: &[Glimpse], length: f64, requests: bool) -> Union {
+    let mut none_of = ones();
+    let mut none_up_to = ones();
+    let (mut no_compute, mut no_io, mut neither) = (1.0, 1.0, 1.0);
+    for Glimpse { part, .. } in glimpses.iter().filter(|glimpse| glimpse.part.length > 0.0) {
+        let share = |seconds: f64| (seconds / part.length).clamp(0.0, 1.0);
+        let (mut compute, mut io, mut up_to) = (0.0, 0.0, 0.0);
+        for class in Class::PRECEDENCE {
+            let seconds = part.by_class[class];
+            none_of[class] *= 1.0 - share(seconds);
+            up_to += seconds;
+            none_up_to[class] *= 1.0 - share(up_to);
+            compute += if class.is_compute() { seconds } else { 0.0 };
+            io += if class.is_io() { seconds } else { 0.0 };
+        }
+        no_compute *= 1.0 - share(compute);
+        no_io *= 1.0 - share(io);
+        neither *= 1.0 - share(compute + io);
+    }
+    if requests {
+        (no_io, neither) = (0.0, 0.0);
+    }
+    let mut union = Union {
+        compute: length * (1.0 - no_compute),
+        io: length * (1.0 - no_io),
+        // P(both) = 1 − P(no compute) − P(no io) + P(neither)
+        both: length * (1.0 - no_compute - no_io + neither).max(0.0),
+        ..Union::default()
+    };
+    let mut before = 1.0;
+    for class in Class::PRECEDENCE {
+        union.of_wall[class] = length * (1.0 - none_of[class]);
+        union.foremost[class] = length * (before - none_up_to[class]);
+        before = none_up_to[class];
+    }
+    // Nobody was seen to do anything.
+    union.foremost[Class::Idle] += length * before;
+    union
+}
+
+fn ones() -> ByClass<f64> {
+    let mut ones = ByClass::default();
+    Class::ALL.into_iter().for_each(|class| ones[class] = 1.0);
+    ones
+}
+
+/// A thread whose end no record tells of is followed this long after looks found it gone.
+const LINGERS: Duration = Duration::from_millis(50);
+
+/// Follows threads through their switches, round after round.
+#[derive(Default)]
+pub(crate) struct Follower {
+    /// What the switches so far leave each thread at.
+    threads: HashMap<i32, Followed>,
+}
+
+/// Where a thread stands.
+#[derive(Clone, Copy, Debug)]
+struct Followed {
+    state: State,
+    /// What it last waited for, as far as looks have told.
+    latest: Option<Class>,
+    /// It is gone; what is still to come of it are its last switches.
+    until: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not begun yet, or over.
+    Absent,
+    On,
+    Preempted,
+    Blocked,
+}
+
+/// What a thread did in a round in which no look met it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Loose {
+    pub(crate) tid: i32,
+    pub(crate) cpu: f64,
+    pub(crate) queued: f64,
+    /// For what is not known.
+    pub(crate) waited: f64,
+}
+
+impl Follower {
+    /// The round from one time to another, with the switches in it in the order of time. Says what threads
+    /// did that no look met.
+    pub(crate) fn round(
+        &mut self,
+        from: Duration,
+        to: Duration,
+        switches: &[Switch],
+        glimpses: &[Glimpse],
+        requests: bool,
+    ) -> (Union, Vec<Loose>) {
+        self.threads
+            .retain(|_, thread| thread.until.is_none_or(|until| until >= from));
+        let mut by_thread: HashMap<i32, Vec<&Switch>> = HashMap::new();
+        for switch in switches {
+            by_thread.entry(switch.tid).or_default().push(switch);
+        }
+        let mut changes: Vec<Change> = Vec::new();
+        let mut met: HashSet<i32> = HashSet::new();
+        for glimpse in glimpses {
+            met.insert(glimpse.tid);
+            let own = by_thread.remove(&glimpse.tid).unwrap_or_default();
+            self.follow(glimpse, from, to, &own, &mut changes);
+        }
+        let others: HashSet<i32> = self
+            .threads
+            .keys()
+            .chain(by_thread.keys())
+            .copied()
+            .collect();
+        let mut loose = Vec::new();
+        for tid in others.difference(&met).copied() {
+            let own = by_thread.remove(&tid).unwrap_or_default();
+            let first = State::before(own.first().map(|switch| switch.kind));
+            let known = self.threads.entry(tid).or_insert(Followed {
+                state: first,
+                latest: None,
+                until: None,
+            });
+            let unmet = Glimpse {
+                tid,
+                before: None,
+                after: None,
+                latest: known.latest,
+                part: Part::default(),
+            };
+            let begin = changes.len();
+            self.follow(&unmet, from, to, &own, &mut changes);
+            loose.extend(loose_of(tid, &changes[begin..], to));
+        }
+        // Looks may find one that has ended until somebody has waited for it.
+        for thread in self.threads.values_mut() {
+            thread.until = match (thread.state, thread.until) {
+                (State::Absent, None) => Some(to + LINGERS),
+                (_, until) => until,
+            };
+        }
+        (sweep(changes, from, to, requests), loose)
+    }
+
+    /// Looks find a thread no more. Its last switches may be still to come.
+    pub(crate) fn forget(&mut self, tid: i32, now: Duration) {
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            thread.until = Some(now + LINGERS);
+        }
+    }
+
+    fn follow(
+        &mut self,
+        glimpse: &Glimpse,
+        from: Duration,
+        to: Duration,
+        switches: &[&Switch],
+        changes: &mut Vec<Change>,
+    ) {
+        let followed = self.threads.entry(glimpse.tid).or_insert(Followed {
+            state: match switches.first().map(|switch| switch.kind) {
+                Some(Kind::Forked { .. }) => State::Absent,
+                _ if glimpse.before.is_some() => State::Blocked,
+                _ => State::On,
+            },
+            latest: None,
+            until: None,
+        });
+        let first = followed.state;
+        // Of a thread that was never looked at it is not known what it waits for.
+        let guess = glimpse.latest;
+        let class = |state, last: bool, first: bool| match state {
+            State::Absent => None,
+            State::On => Some(Class::Cpu),
+            State::Preempted => Some(Class::RunQueue),
+            State::Blocked if last => glimpse.after.or(guess),
+            State::Blocked if first => glimpse.before.or(guess),
+            State::Blocked => guess,
+        };
+        // What it queued for beyond being preempted, it queued for when it woke.
+        let mut queued = glimpse.part.by_class[Class::RunQueue];
+        let mut wakes: u32 = 0;
+        let mut state = first;
+        let mut since = from;
+        for switch in switches {
+            match (state, switch.kind) {
+                (State::Preempted, _) => {
+                    queued -= switch.at.saturating_sub(since).as_secs_f64();
+                }
+                (State::Blocked, Kind::In) => wakes += 1,
+                _ => {}
+            }
+            state = state.after(switch.kind);
+            since = switch.at;
+        }
+        let delay =
+            Duration::try_from_secs_f64(queued / f64::from(wakes.max(1))).unwrap_or_default();
+
+        let mut push = |at: Duration, state: State, class: Option<Class>| {
+            changes.push(Change {
+                at: at.clamp(from, to),
+                tid: glimpse.tid,
+                state,
+                class,
+            });
+        };
+        state = first;
+        since = from;
+        push(from, state, class(state, switches.is_empty(), true));
+        for (n, switch) in switches.iter().enumerate() {
+            let next = state.after(switch.kind);
+            if state == State::Blocked && next == State::On && delay > Duration::ZERO {
+                push(
+                    switch.at.saturating_sub(delay).max(since),
+                    State::Preempted,
+                    Some(Class::RunQueue),
+                );
+            }
+            if next == state {
+                continue;
+            }
+            state = next;
+            since = switch.at;
+            push(since, state, class(state, n + 1 == switches.len(), false));
+        }
+        followed.state = state;
+        let made = |switch: &&Switch| matches!(switch.kind, Kind::Forked { .. });
+        if switches.iter().any(made) {
+            // The number was another thread's before.
+            followed.until = None;
+        }
+        followed.latest = glimpse.after.or(glimpse.latest);
+    }
+}
+
+impl State {
+    fn after(self, kind: Kind) -> Self {
+        match (self, kind) {
+            (_, Kind::In) => Self::On,
+            // The record of its end comes before it leaves its core for the last time.
+            (Self::Absent, Kind::Out { .. }) | (_, Kind::Exit) => Self::Absent,
+            (_, Kind::Out { preempted: true } | Kind::Forked { .. }) => Self::Preempted,
+            (_, Kind::Out { preempted: false }) => Self::Blocked,
+            (state, Kind::Exec) => state,
+        }
+    }
+
+    /// Where a thread stood of which this is the first that is heard.
+    fn before(first: Option<Kind>) -> Self {
+        match first {
+            Some(Kind::In) => Self::Blocked,
+            _ => Self::Absent,
+        }
+    }
+}
+
+/// What the changes of one thread come to, if it was there.
+fn loose_of(tid: i32, changes: &[Change], to: Duration) -> Option<Loose> {
+    if changes.iter().all(|change| change.state == State::Absent) {
+        return None;
+    }
+    let mut loose = Loose {
+        tid,
+        cpu: 0.0,
+        queued: 0.0,
+        waited: 0.0,
+    };
+    for (n, change) in changes.iter().enumerate() {
+        let end = changes.get(n + 1).map_or(to, |next| next.at);
+        let length = end.saturating_sub(change.at).as_secs_f64();
+        match change.state {
+            State::Absent => {}
+            State::On => loose.cpu += length,
+            State::Preempted => loose.queued += length,
+            State::Blocked => loose.waited += length,
+        }
+    }
+    Some(loose)
+}
+
+/// A thread begins to do something else, or ends.
+struct Change {
+    at: Duration,
+    tid: i32,
+    state: State,
+    class: Option<Class>,
+}
+
+fn sweep(mut changes: Vec<Change>, from: Duration, to: Duration, requests: bool) -> Union {
+    changes.sort_by_key(|change| change.at);
+    let mut union = Union::default();
+    let mut at_it: HashMap<i32, Class> = HashMap::new();
+    let mut counts: ByClass<usize> = ByClass::default();
+    let mut time = from;
+    let mut spend = |until: Duration, time: &mut Duration, counts: &ByClass<usize>| {
+        let length = until.saturating_sub(*time).as_secs_f64();
+        *time = until.max(*time);
+        if length > 0.0 {
+            add(&mut union, length, counts, requests);
+        }
+    };
+    for change in changes {
+        spend(change.at, &mut time, &counts);
+        let before = match change.class {
+            Some(class) => at_it.insert(change.tid, class),
+            None => at_it.remove(&change.tid),
+        };
+        if let Some(before) = before {
+            counts[before] -= 1;
+        }
+        if let Some(class) = change.class {
+            counts[class] += 1;
+        }
+    }
+    spend(to, &mut time, &counts);
+    union
+}
+
+fn add(union: &mut Union, length: f64, counts: &ByClass<usize>, requests: bool) {
+    let (mut compute, mut io, mut foremost) = (false, requests, None);
+    for class in Class::PRECEDENCE {
+        if counts[class] > 0 {
+            union.of_wall[class] += length;
+            compute |= class.is_compute();
+            io |= class.is_io();
+            foremost = foremost.or(Some(class));
+        }
+    }
+    union.foremost[foremost.unwrap_or(Class::Idle)] += length;
+    union.compute += if compute { length } else { 0.0 };
+    union.io += if io { length } else { 0.0 };
+    union.both += if compute && io { length } else { 0.0 };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: f64 = 0.001;
+
+    fn us(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    fn switch(at: u64, tid: i32, kind: Kind) -> Switch {
+        Switch {
+            at: us(at),
+            pid: 1,
+            tid,
+            kind,
+        }
+    }
+
+    fn glimpse(tid: i32, before: Option<Class>, after: Option<Class>, queued: f64) -> Glimpse {
+        let mut part = Part {
+            length: 10.0 * MS,
+            ..Part::default()
+        };
+        part.by_class[Class::RunQueue] = queued;
+        Glimpse {
+            tid,
+            before,
+            after,
+            latest: before.or(after),
+            part,
+        }
+    }
+
+    fn near(left: f64, right: f64) -> bool {
+        (left - right).abs() < 1e-9
+    }
+
+    const BLOCKS: Kind = Kind::Out { preempted: false };
+    const LOSES: Kind = Kind::Out { preempted: true };
+
+    #[test]
+    fn threads_that_take_turns_do_not_overlap() {
+        // One computes while the other waits for the disk, and the other way around: chance says half.
+        let disk = Some(Class::Disk);
+        let switches = [switch(5000, 1, BLOCKS), switch(5000, 2, Kind::In)];
+        let glimpses = [glimpse(1, None, disk, 0.0), glimpse(2, disk, None, 0.0)];
+        let (union, _) = Follower::default().round(us(0), us(10_000), &switches, &glimpses, false);
+        assert!(near(union.compute, 10.0 * MS) && near(union.io, 10.0 * MS));
+        assert!(near(union.both, 10.0 * MS));
+
+        let glimpses = [glimpse(1, None, disk, 0.0)];
+        let (union, _) =
+            Follower::default().round(us(0), us(10_000), &switches[..1], &glimpses, false);
+        assert!(near(union.compute, 5.0 * MS) && near(union.io, 5.0 * MS));
+        assert!(near(union.both, 0.0));
+        assert!(near(union.foremost[Class::Cpu], 5.0 * MS));
+        assert!(near(union.foremost[Class::Disk], 5.0 * MS));
+    }
+
+    #[test]
+    fn what_was_queued_for_beyond_preemption_came_before_a_wake() {
+        let sleep = Some(Class::Sleep);
+        let switches = [
+            switch(4000, 1, Kind::In),
+            switch(6000, 1, LOSES),
+            switch(7000, 1, Kind::In),
+        ];
+        let glimpses = [glimpse(1, sleep, None, 2.0 * MS)];
+        let (union, _) = Follower::default().round(us(0), us(10_000), &switches, &glimpses, false);
+        assert!(near(union.of_wall[Class::RunQueue], 2.0 * MS), "{union:?}");
+        assert!(near(union.of_wall[Class::Sleep], 3.0 * MS));
+        assert!(near(union.of_wall[Class::Cpu], 5.0 * MS));
+    }
+
+    #[test]
+    fn states_are_kept_from_round_to_round() {
+        let mut follower = Follower::default();
+        let net = Some(Class::Network);
+        let first = [switch(5000, 1, BLOCKS)];
+        follower.round(
+            us(0),
+            us(10_000),
+            &first,
+            &[glimpse(1, None, net, 0.0)],
+            false,
+        );
+        let (union, _) = follower.round(
+            us(10_000),
+            us(20_000),
+            &[],
+            &[glimpse(1, net, net, 0.0)],
+            false,
+        );
+        assert!(near(union.io, 10.0 * MS) && near(union.compute, 0.0));
+    }
+
+    const FORKED: Kind = Kind::Forked {
+        parent_pid: 7,
+        parent_tid: 7,
+    };
+
+    #[test]
+    fn who_is_never_looked_at_computes_all_the_same() {
+        let mut follower = Follower::default();
+        let mut round = |from, switches: &[Switch]| {
+            let (union, loose) = follower.round(us(from), us(from + 10_000), switches, &[], false);
+            let [one] = loose.try_into().expect("one thread");
+            let Loose {
+                cpu,
+                queued,
+                waited,
+                ..
+            } = one;
+            assert!(near(union.of_wall[Class::Cpu], cpu), "{union:?} {one:?}");
+            (cpu, queued, waited)
+        };
+        let begins = [
+            switch(1000, 9, FORKED),
+            switch(2000, 9, Kind::In),
+            switch(3000, 9, BLOCKS),
+        ];
+        let (cpu, queued, waited) = round(0, &begins);
+        assert!(near(cpu, 1.0 * MS) && near(queued, 1.0 * MS) && near(waited, 7.0 * MS));
+        let (cpu, _, waited) = round(10_000, &[switch(12_000, 9, Kind::In)]);
+        assert!(near(cpu, 8.0 * MS) && near(waited, 2.0 * MS));
+        assert!(near(round(20_000, &[]).0, 10.0 * MS));
+        let ends = [switch(35_000, 9, Kind::Exit), switch(35_001, 9, BLOCKS)];
+        let (cpu, _, waited) = round(30_000, &ends);
+        assert!(near(cpu, 5.0 * MS) && near(waited, 0.0));
+        let (_, none) = follower.round(us(40_000), us(50_000), &[], &[], false);
+        assert_eq!(none, []);
+    }
+
+    #[test]
+    fn what_comes_after_the_last_look_counts_up_to_the_end() {
+        let mut follower = Follower::default();
+        let net = Some(Class::Network);
+        let met = [glimpse(1, net, net, 0.0)];
+        follower.round(us(0), us(10_000), &[], &met, false);
+        follower.forget(1, us(20_000));
+        let ends = [switch(14_000, 1, Kind::In), switch(15_000, 1, Kind::Exit)];
+        let (union, loose) = follower.round(us(10_000), us(20_000), &ends, &[], false);
+        assert!(near(union.of_wall[Class::Network], 4.0 * MS), "{union:?}");
+        assert!(near(loose[0].cpu, 1.0 * MS) && near(loose[0].waited, 4.0 * MS));
+    }
+
+    #[test]
+    fn who_is_met_soon_after_its_birth_does_nothing_before_it() {
+        let born = [
+            switch(6000, 9, FORKED),
+            switch(7000, 9, Kind::In),
+            switch(8000, 9, BLOCKS),
+        ];
+        let met = [glimpse(9, None, Some(Class::Network), 0.0)];
+        let (union, _) = Follower::default().round(us(0), us(10_000), &born, &met, false);
+        assert!(near(union.compute, 2.0 * MS), "{union:?}");
+        assert!(near(union.io, 2.0 * MS), "{union:?}");
+    }
+
+    #[test]
+    fn who_has_ended_does_not_compute_though_looks_still_find_it() {
+        let mut follower = Follower::default();
+        let all = [
+            switch(1000, 9, FORKED),
+            switch(2000, 9, Kind::In),
+            switch(3000, 9, Kind::Exit),
+        ];
+        follower.round(us(0), us(10_000), &all, &[], false);
+        let zombie = [glimpse(9, None, None, 0.0)];
+        let (union, _) = follower.round(us(10_000), us(20_000), &[], &zombie, false);
+        assert!(near(union.of_wall[Class::Cpu], 0.0), "{union:?}");
+    }
+
+    #[test]
+    fn a_lost_record_of_an_end_does_not_make_a_thread_immortal() {
+        let mut follower = Follower::default();
+        follower.round(
+            us(0),
+            us(10_000),
+            &[],
+            &[glimpse(1, None, None, 0.0)],
+            false,
+        );
+        follower.forget(1, us(20_000));
+        let (_, still) = follower.round(us(10_000), us(20_000), &[], &[], false);
+        let (_, gone) = follower.round(us(80_000), us(90_000), &[], &[], false);
+        assert_eq!((still.len(), gone.len()), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn every_moment_is_somebody_s(
+            events in proptest::collection::vec((0..10_000_u64, 0..4_i32, 0..4_u8), 0..60),
+            requests: bool,
+        ) {
+            let mut switches: Vec<Switch> = events
+                .into_iter()
+                .map(|(at, tid, kind)| {
+                    switch(at, tid, [Kind::In, BLOCKS, LOSES, Kind::Exit][usize::from(kind)])
+                })
+                .collect();
+            switches.sort_by_key(|switch| switch.at);
+            let glimpses = [0, 1].map(|tid| glimpse(tid, Some(Class::Disk), None, MS));
+            let mut follower = Follower::default();
+            for union in [
+                follower.round(us(0), us(10_000), &switches, &glimpses, requests).0,
+                by_chance(&glimpses, 10.0 * MS, requests),
+            ] {
+                let sum: f64 = union.foremost.iter().map(|(_, seconds)| seconds).sum();
+                prop_assert!((sum - 10.0 * MS).abs() < 1e-9, "{union:?}");
+                prop_assert!(union.both <= union.compute.min(union.io) + 1e-9);
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What was waited for, summed up by what it is.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::profile::{Class, SourceLine, Target, Wait};
+use crate::watch::activity::Activity;
+
+/// A kind of wait, by its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WaitId(usize);
+
+/// A program that reads a million files waits for each: beyond this many, only the calls are kept.
+const MOST_KINDS: usize = 4096;
+
+/// The table.
+#[derive(Default)]
+pub(crate) struct Waits {
+    ids: HashMap<(Activity, Option<SourceLine>), WaitId>,
+    sums: Vec<Sum>,
+    touched: Vec<WaitId>,
+}
+
+struct Sum {
+    activity: Activity,
+    line: Option<SourceLine>,
+    class: Class,
+    seconds: f64,
+    of_wall: f64,
+    /// Of waits that are over: their number, Σd, Σd², the longest.
+    ended: u64,
+    total: f64,
+    squares: f64,
+    longest: f64,
+    threads: usize,
+    slices: u64,
+    /// The chance that no thread waits for it in this round.
+    absent: f64,
+}
+
+impl Waits {
+    /// The place of a kind of wait, a new one if it was not seen before.
+    pub(crate) fn intern(&mut self, mut activity: Activity, line: Option<SourceLine>) -> WaitId {
+        // Which of several sockets to one peer it was does not matter.
+        activity.socket = None;
+        if self.sums.len() >= MOST_KINDS {
+            activity.target = Target::Call(activity.call.to_owned());
+        }
+        let next = WaitId(self.sums.len());
+        let class = activity.class;
+        *self
+            .ids
+            .entry((activity, line))
+            .or_insert_with_key(|(activity, line)| {
+                self.sums.push(Sum {
+                    activity: activity.clone(),
+                    line: line.clone(),
+                    class,
+                    seconds: 0.0,
+                    of_wall: 0.0,
+                    ended: 0,
+                    total: 0.0,
+                    squares: 0.0,
+                    longest: 0.0,
+                    threads: 0,
+                    slices: 0,
+                    absent: 1.0,
+                });
+                next
+            })
+    }
+
+    pub(crate) fn class(&self, id: WaitId) -> Class {
+        self.sums[id.0].class
+    }
+
+    /// A thread waited so for the first time.
+    pub(crate) fn add_thread(&mut self, id: WaitId) {
+        self.sums[id.0].threads += 1;
+    }
+
+    /// A thread spent these seconds so, a part of the round of this length.
+    pub(crate) fn add(&mut self, id: WaitId, seconds: f64, round: f64) {
+        let sum = &mut self.sums[id.0];
+        sum.seconds += seconds;
+        if round > 0.0 {
+            if sum.absent >= 1.0 {
+                self.touched.push(id);
+            }
+            sum.absent *= 1.0 - (seconds / round).clamp(0.0, 1.0);
+        }
+    }
+
+    /// A wait that was taken to be over after some seconds went on for some more.
+    pub(crate) fn prolong(&mut self, id: WaitId, after: f64, seconds: f64) {
+        let sum = &mut self.sums[id.0];
+        let whole = after + seconds;
+        sum.seconds += seconds;
+        sum.of_wall += seconds;
+        sum.total += seconds;
+        sum.squares += whole * whole - after * after;
+        sum.longest = sum.longest.max(whole);
+    }
+
+    /// Some waits of one length are over, and as many slices on a core began.
+    pub(crate) fn end(&mut self, id: WaitId, count: u64, each: f64) {
+        let sum = &mut self.sums[id.0];
+        sum.slices += count;
+        if each > 0.0 {
+            sum.ended += count;
+            sum.total += each * count as f64;
+            sum.squares += each * each * count as f64;
+            sum.longest = sum.longest.max(each);
+        }
+    }
+
+    /// What was taken for one kind of wait turned out to be another.
+    pub(crate) fn transfer(&mut self, from: WaitId, to: WaitId, seconds: f64) {
+        self.sums[from.0].seconds -= seconds;
+        self.sums[to.0].seconds += seconds;
+        let of_wall = seconds.min(self.sums[from.0].of_wall);
+        self.sums[from.0].of_wall -= of_wall;
+        self.sums[to.0].of_wall += of_wall;
+    }
+
+    /// The round is over: what was waited for in it, counted once.
+    pub(crate) fn close_round(&mut self, round: f64) {
+        for id in self.touched.drain(..) {
+            let sum = &mut self.sums[id.0];
+            sum.of_wall += round * (1.0 - sum.absent);
+            sum.absent = 1.0;
+        }
+    }
+
+    /// Condition variables on which threads waited this long on average, by time, are those of threads
+    /// without work. Says which.
+    pub(crate) fn reclassify_idle(&mut self, least: Duration) -> Vec<WaitId> {
+        let mut idle = Vec::new();
+        for (n, sum) in self.sums.iter_mut().enumerate() {
+            let long = sum.squares >= least.as_secs_f64() * sum.total && sum.total > 0.0;
+            if sum.class == Class::Condition && long {
+                sum.class = Class::Idle;
+                idle.push(WaitId(n));
+            }
+        }
+        idle
+    }
+
+    /// Time of the wall that something was waited for.
+    pub(crate) fn of_wall(&self, id: WaitId) -> f64 {
+        self.sums[id.0].of_wall
+    }
+
+    /// A wait too short for its line to be read belongs to the line that mostly waits so. Says which went
+    /// where.
+    fn adopt_lines(&mut self) -> Vec<(usize, usize)> {
+        let mut adopted = Vec::new();
+        for n in 0..self.sums.len() {
+            if self.sums[n].line.is_some() {
+                continue;
+            }
+            let of = &self.sums[n].activity;
+            let lined = (0..self.sums.len())
+                .filter(|m| self.sums[*m].line.is_some() && self.sums[*m].activity == *of)
+                .max_by(|a, b| self.sums[*a].seconds.total_cmp(&self.sums[*b].seconds));
+            if let Some(m) = lined.filter(|m| self.sums[*m].seconds > 0.0) {
+                adopted.push((n, m));
+            }
+        }
+        for &(n, m) in &adopted {
+            self.sums[m].of_wall += std::mem::take(&mut self.sums[n].of_wall);
+            self.sums[m].seconds += std::mem::take(&mut self.sums[n].seconds);
+            self.sums[m].total += self.sums[n].total;
+            self.sums[m].squares += self.sums[n].squares;
+            self.sums[m].longest = self.sums[m].longest.max(self.sums[n].longest);
+            self.sums[m].threads = self.sums[m].threads.max(self.sums[n].threads);
+            self.sums[m].slices += self.sums[n].slices;
+        }
+        adopted
+    }
+
+    /// All of them with their places, the longest first.
+    pub(crate) fn into_profile(mut self) -> (Vec<Wait>, HashMap<WaitId, usize>) {
+        let adopted = self.adopt_lines();
+        // What was only ever a guess has nothing left.
+        let mut order: Vec<usize> = (0..self.sums.len())
+            .filter(|n| self.sums[*n].seconds > 1e-9)
+            .collect();
+        order.sort_by(|a, b| self.sums[*b].seconds.total_cmp(&self.sums[*a].seconds));
+        let places = order
+            .iter()
+            .enumerate()
+            .map(|(place, n)| (WaitId(*n), place));
+        let mut places: HashMap<WaitId, usize> = places.collect();
+        for (from, to) in adopted {
+            if let Some(place) = places.get(&WaitId(to)).copied() {
+                places.insert(WaitId(from), place);
+            }
+        }
+        let waits = order.iter().map(|n| self.sums[*n].to_wait()).collect();
+        (waits, places)
+    }
+}
+
+impl Sum {
+    fn to_wait(&self) -> Wait {
+        Wait {
+            class: self.class,
+            target: self.activity.target.clone(),
+            call: self.activity.call,
+            line: self.line.clone(),
+            syncs: self.activity.syncs,
+            time: seconds(self.seconds),
+            timed: seconds(if self.activity.timed {
+                self.seconds
+            } else {
+                0.0
+            }),
+            of_wall: seconds(self.of_wall),
+            effective_count: if self.squares > 0.0 {
+                self.total * self.total / self.squares
+            } else {
+                0.0
+            },
+            longest: seconds(self.longest),
+            threads: self.threads,
+            slices: self.slices,
+            futex: self.activity.futex,
+        }
+    }
+}
+
+/// A duration from seconds that may be a little below zero.
+pub(crate) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn activity(class: Class) -> Activity {
+        Activity {
+            class,
+            target: Target::Call("x".into()),
+            call: "x",
+            futex: None,
+            timed: false,
+            syncs: false,
+            socket: Some(3),
+        }
+    }
+
+    #[test]
+    fn five_equal_waits_count_as_five_whatever_short_ones_come_with_them() {
+        let mut waits = Waits::default();
+        let id = waits.intern(activity(Class::Network), None);
+        waits.add(id, 5.01, 6.0);
+        waits.end(id, 5, 1.0);
+        waits.end(id, 100, 0.0001);
+        let (all, _) = waits.into_profile();
+        assert!((all[0].effective_count - 5.0).abs() < 0.1, "{all:?}");
+        assert_eq!(all[0].longest, Duration::from_secs(1));
+        assert_eq!(all[0].slices, 105);
+    }
+
+    #[test]
+    fn a_wait_that_went_on_is_still_one() {
+        let mut waits = Waits::default();
+        let id = waits.intern(activity(Class::Network), None);
+        waits.add(id, 0.02, 0.02);
+        waits.end(id, 1, 0.02);
+        waits.prolong(id, 0.02, 0.03);
+        let (all, _) = waits.into_profile();
+        assert!((all[0].effective_count - 1.0).abs() < 1e-9, "{all:?}");
+        assert_eq!(all[0].time, Duration::from_millis(50));
+        assert_eq!(all[0].longest, Duration::from_millis(50));
+    }
+
+    #[test]
+    fn two_threads_that_wait_at_once_are_one_time_of_the_wall() {
+        let mut waits = Waits::default();
+        let id = waits.intern(activity(Class::Disk), None);
+        waits.add(id, 0.01, 0.01);
+        waits.add(id, 0.01, 0.01);
+        waits.close_round(0.01);
+        waits.add(id, 0.005, 0.01);
+        waits.add(id, 0.005, 0.01);
+        waits.close_round(0.01);
+        assert!((waits.of_wall(id) - 0.0175).abs() < 1e-9);
+        let (all, places) = waits.into_profile();
+        assert_eq!(all[0].time, Duration::from_millis(30));
+        assert_eq!(places[&id], 0);
+    }
+
+    #[test]
+    fn beyond_the_most_kinds_only_calls_are_kept() {
+        let mut waits = Waits::default();
+        let file = |n: usize| Activity {
+            target: Target::File(format!("/{n}")),
+            ..activity(Class::Disk)
+        };
+        for n in 0..MOST_KINDS + 10 {
+            waits.intern(file(n), None);
+        }
+        assert_eq!(waits.sums.len(), MOST_KINDS + 1);
+        assert_eq!(waits.intern(file(0), None), waits.intern(file(1), None));
+    }
+
+    #[test]
+    fn long_waits_on_a_condition_are_rest() {
+        let mut waits = Waits::default();
+        let pool = waits.intern(activity(Class::Condition), None);
+        waits.end(pool, 1, 3.0);
+        let mut busy = activity(Class::Condition);
+        busy.call = "y";
+        let busy = waits.intern(busy, None);
+        waits.end(busy, 300, 0.01);
+        assert_eq!(waits.reclassify_idle(Duration::from_millis(500)), [pool]);
+        assert_eq!(waits.class(pool), Class::Idle);
+        assert_eq!(waits.class(busy), Class::Condition);
+    }
+}

@@ -1,0 +1,408 @@
+//! The peers of a program: who is at the other end of its sockets, and what they owe it.
+//!
+//! The kernel is asked for all TCP sockets some twenty times a second, and only once the program has sockets.
+//! What is in flight at one dump is taken to be so until the next.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::activity::{self, Role};
+use super::call::PollSet;
+use super::clock;
+use super::descriptor::Descriptor;
+use super::sources::sockets::{InFlight, Side, Sockets, State};
+use super::watched::Watched;
+use crate::profile::{NetworkUse, PeerUse, Source};
+
+/// The sockets that a process has are looked up this often.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// Looking up takes at most this part of the time: 0.1 %.
+const PART_OF_TIME: u32 = 1000;
+
+/// Times that differ by less belong to one request; the kernel keeps them in ticks of up to 10 ms.
+const SAME: Duration = Duration::from_millis(15);
+
+/// Where the clocks cannot tell whether a peer owes an answer, it does not for longer than this.
+const UNTOLD: Duration = Duration::from_secs(2);
+
+/// The peers of a program.
+pub(crate) struct Peers {
+    began: Duration,
+    kernel: Kernel,
+    /// The sockets of each process.
+    owned: HashMap<u64, i32>,
+    look_up_due: Duration,
+    dump_due: Duration,
+    dumped: Option<Duration>,
+    flights: HashMap<u64, Flight>,
+    /// Processes that were seen to poll: they have requests in flight while no thread waits for one.
+    loops: HashSet<i32>,
+    uses: HashMap<String, Use>,
+    most_in_flight: usize,
+    of_wall: Duration,
+}
+
+enum Kernel {
+    NotAsked,
+    Answers(Box<Sockets>),
+    Missing(String),
+}
+
+/// A request in flight.
+struct Flight {
+    peer: String,
+    sent: Duration,
+    seen: Duration,
+}
+
+#[derive(Default)]
+struct Use {
+    in_flight: Duration,
+    most: usize,
+    now: usize,
+    /// Of requests that are over: Σd and Σd².
+    total: f64,
+    squares: f64,
+    round_trip: Option<Duration>,
+}
+
+impl Peers {
+    /// Of a program that is watched from now on.
+    pub(crate) fn new(now: Duration) -> Self {
+        Self {
+            began: now,
+            kernel: Kernel::NotAsked,
+            owned: HashMap::new(),
+            look_up_due: Duration::ZERO,
+            dump_due: Duration::ZERO,
+            dumped: None,
+            flights: HashMap::new(),
+            loops: HashSet::new(),
+            uses: HashMap::new(),
+            most_in_flight: 0,
+            of_wall: Duration::ZERO,
+        }
+    }
+
+    /// Asks the kernel again if it is time to. `polling` are the processes with a thread in a poll.
+    pub(crate) fn refresh(
+        &mut self,
+        now: Duration,
+        processes: &mut BTreeMap<i32, Watched>,
+        polling: &HashSet<i32>,
+    ) {
+        self.loops.extend(polling);
+        if now >= self.look_up_due {
+            self.look_up(now, processes);
+        }
+        if now < self.dump_due || self.owned.is_empty() && self.flights.is_empty() {
+            return;
+        }
+        if let (Kernel::NotAsked, Some(pid)) = (&self.kernel, processes.keys().next()) {
+            self.kernel = match Sockets::open(*pid) {
+                Ok(sockets) => Kernel::Answers(Box::new(sockets)),
+                Err(missing) => Kernel::Missing(missing.to_string()),
+            };
+        }
+        let Kernel::Answers(sockets) = &mut self.kernel else {
+            return;
+        };
+        if let Err(error) = sockets.dump() {
+            self.kernel =
+                Kernel::Missing(format!("the kernel stopped telling of sockets: {error}"));
+            return;
+        }
+        self.dump_due = now + sockets.pause();
+        self.add_up(now);
+        self.take(now, polling);
+    }
+
+    /// What is known of a socket of a process; `None` if it is of no family that can be asked about, or
+    /// not yet.
+    pub(crate) fn socket(&mut self, inode: u64, pid: i32) -> Option<activity::Socket> {
+        if self.owned.insert(inode, pid).is_none() && !matches!(self.kernel, Kernel::Missing(_)) {
+            // A thread waits for a socket that the last dump may not have.
+            self.dump_due = Duration::ZERO;
+        }
+        let Kernel::Answers(sockets) = &mut self.kernel else {
+            return None;
+        };
+        let tcp = sockets.table().get(inode).map(|socket| {
+            let role = match (socket.state, socket.side, socket.in_flight()) {
+                (State::Listening, ..) | (_, Side::Server, InFlight::No | InFlight::Tie) => {
+                    Role::Client
+                }
+                (_, Side::Client, InFlight::No) => Role::Quiet,
+                _ => Role::Peer,
+            };
+            (socket.peer(), role)
+        });
+        if let Some((peer, role)) = tcp {
+            return Some(activity::Socket { peer, role });
+        }
+        let peer = sockets.peer(inode)?;
+        let role = match peer.inode {
+            Some(other) if self.owned.get(&other) == self.owned.get(&inode) => Role::Own,
+            Some(_) => Role::Peer,
+            // Bound or listening, and connected to nobody.
+            None if peer.address.starts_with("udp ") && !peer.address.starts_with("udp port") => {
+                Role::Peer
+            }
+            None => Role::Client,
+        };
+        Some(activity::Socket {
+            peer: peer.address,
+            role,
+        })
+    }
+
+    /// Requests of event loops in flight, over sockets that no thread waits for by itself.
+    pub(crate) fn polled_requests(&self, waited_for: &HashSet<u64>) -> usize {
+        let polled = |inode: &&u64| {
+            let owner = self.owned.get(inode);
+            !waited_for.contains(inode) && owner.is_some_and(|pid| self.loops.contains(pid))
+        };
+        self.flights.keys().filter(polled).count()
+    }
+
+    /// What there was, and where it is known from.
+    pub(crate) fn into_profile(mut self) -> (NetworkUse, Source) {
+        let open: Vec<u64> = self.flights.keys().copied().collect();
+        open.into_iter().for_each(|inode| self.land(inode));
+        let mut peers: Vec<PeerUse> = self
+            .uses
+            .into_iter()
+            .map(|(address, sums)| PeerUse {
+                address,
+                in_flight: sums.in_flight,
+                effective_count: if sums.squares > 0.0 {
+                    sums.total * sums.total / sums.squares
+                } else {
+                    0.0
+                },
+                most_in_flight: sums.most,
+                round_trip: sums.round_trip,
+            })
+            .collect();
+        peers.sort_by(|a, b| (b.in_flight, &a.address).cmp(&(a.in_flight, &b.address)));
+        let source = match self.kernel {
+            Kernel::NotAsked => Source::NotNeeded,
+            Kernel::Answers(_) => Source::Used,
+            Kernel::Missing(why) => Source::Missing(why),
+        };
+        let network = NetworkUse {
+            peers,
+            most_in_flight: self.most_in_flight,
+            of_wall: self.of_wall,
+        };
+        (network, source)
+    }
+
+    fn look_up(&mut self, now: Duration, processes: &mut BTreeMap<i32, Watched>) {
+        let started = clock::of_this_thread();
+        self.owned.clear();
+        for process in processes.values_mut() {
+            process.open = process.descriptors.scan();
+            let sockets = process.open.sockets.iter();
+            self.owned
+                .extend(sockets.map(|inode| (*inode, process.pid)));
+        }
+        for process in processes.values_mut() {
+            if !process.sockets_in_epoll {
+                process.sockets_in_epoll = self.in_epoll(process, now);
+            }
+        }
+        let cost = clock::of_this_thread().saturating_sub(started);
+        self.look_up_due = now + LOOK_UP.max(cost * PART_OF_TIME);
+    }
+
+    /// Whether an epoll set of a process has a socket to somebody else in it, or several timers or sockets to
+    /// itself: one of each is how a loop is woken.
+    fn in_epoll(&mut self, process: &mut Watched, now: Duration) -> bool {
+        for set in process.open.epolls.clone() {
+            let (mut own, mut timers) = (0, 0);
+            let members = process.descriptors.polled(PollSet::Epoll(set), now);
+            for number in members.unwrap_or_default() {
+                let inode = match process.descriptors.get(number, now) {
+                    Some(Descriptor::Socket(inode)) => *inode,
+                    Some(Descriptor::Timer) => {
+                        timers += 1;
+                        continue;
+                    }
+                    _ => continue,
+                };
+                match self.socket(inode, process.pid).map(|socket| socket.role) {
+                    Some(Role::Own) => own += 1,
+                    Some(_) => return true,
+                    None => {}
+                }
+            }
+            if own > 1 || timers > 1 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Gives the time since the last dump to what was in flight then.
+    fn add_up(&mut self, now: Duration) {
+        let passed = self
+            .dumped
+            .map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        self.dumped = Some(now);
+        if !self.flights.is_empty() {
+            self.of_wall += passed;
+        }
+        for flight in self.flights.values() {
+            if let Some(sums) = self.uses.get_mut(&flight.peer) {
+                sums.in_flight += passed;
+            }
+        }
+    }
+
+    /// Takes what is in flight from the last dump.
+    fn take(&mut self, now: Duration, polling: &HashSet<i32>) {
+        let Kernel::Answers(sockets) = &self.kernel else {
+            return;
+        };
+        let mut flying: Vec<(u64, String, Duration, Duration)> = Vec::new();
+        for (&inode, pid) in &self.owned {
+            let Some(socket) = sockets.table().get(inode) else {
+                continue;
+            };
+            let sent_ago = socket.traffic.sent_ago;
+            let in_flight = match socket.in_flight() {
+                InFlight::Yes => true,
+                InFlight::No => false,
+                InFlight::Tie => {
+                    socket.traffic.ever_sent && sent_ago < UNTOLD && polling.contains(pid)
+                }
+            };
+            if in_flight {
+                let sent = now.saturating_sub(sent_ago);
+                flying.push((inode, socket.peer(), sent, socket.traffic.round_trip));
+            }
+        }
+        let still: HashMap<u64, Duration> = flying
+            .iter()
+            .map(|(inode, _, sent, _)| (*inode, *sent))
+            .collect();
+        let landed: Vec<u64> = self
+            .flights
+            .iter()
+            .filter(|(inode, flight)| {
+                still
+                    .get(inode)
+                    .is_none_or(|sent| sent.saturating_sub(flight.sent) > SAME)
+            })
+            .map(|(inode, _)| *inode)
+            .collect();
+        landed.iter().for_each(|inode| self.land(*inode));
+        self.uses.values_mut().for_each(|sums| sums.now = 0);
+        self.most_in_flight = self.most_in_flight.max(flying.len());
+        for (inode, peer, sent, round_trip) in flying {
+            let sums = self.uses.entry(peer.clone()).or_default();
+            sums.now += 1;
+            sums.most = sums.most.max(sums.now);
+            sums.round_trip = (round_trip > Duration::ZERO).then_some(round_trip);
+            let flight = self.flights.entry(inode).or_insert_with(|| {
+                // It was in flight before this dump; where it followed another, that time is counted.
+                if !landed.contains(&inode) {
+                    sums.in_flight += now.saturating_sub(sent.max(self.began));
+                }
+                Flight {
+                    peer,
+                    sent,
+                    seen: now,
+                }
+            });
+            flight.seen = now;
+        }
+    }
+
+    /// A request is over; it was last seen in flight at the last dump before.
+    fn land(&mut self, inode: u64) {
+        let Some(flight) = self.flights.remove(&inode) else {
+            return;
+        };
+        if let Some(sums) = self.uses.get_mut(&flight.peer) {
+            let length = flight.seen.saturating_sub(flight.sent).as_secs_f64();
+            sums.total += length;
+            sums.squares += length * length;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::watch::kernel_file::Allowance;
+    use crate::watch::stat::tick;
+
+    /// This process, with its sockets: clients and servers at once.
+    fn own() -> BTreeMap<i32, Watched> {
+        let pid = std::process::id().cast_signed();
+        let process = Watched::open(pid, 0, false, Duration::ZERO, tick(), &Allowance::of(100));
+        BTreeMap::from([(pid, process.expect("is there"))])
+    }
+
+    #[test]
+    fn a_request_is_in_flight_until_it_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let mut client = TcpStream::connect(address).expect("connects");
+        let (mut server, _) = listener.accept().expect("accepts");
+        client.write_all(b"ask").expect("writes");
+        server.read_exact(&mut [0; 3]).expect("reads");
+
+        let mut processes = own();
+        let mut peers = Peers::new(Duration::ZERO);
+        let name = format!("tcp {address}");
+        let mut now = Duration::from_secs(100);
+        // Longer than any pause between dumps.
+        let step = Duration::from_secs(60);
+        let mut dump = |peers: &mut Peers| {
+            now += step;
+            peers.refresh(now, &mut processes, &HashSet::new());
+            let uses = peers.uses.get(&name);
+            uses.map_or((0, Duration::ZERO), |sums| (sums.now, sums.in_flight))
+        };
+        let (in_flight, first) = dump(&mut peers);
+        assert_eq!(in_flight, 1);
+        assert_eq!(dump(&mut peers), (1, first + step));
+
+        server.write_all(b"answer").expect("writes");
+        // The answer has arrived, though nobody has read it.
+        loop {
+            let (in_flight, time) = dump(&mut peers);
+            if in_flight == 0 {
+                assert!(time >= first + 2 * step);
+                break;
+            }
+        }
+        let (network, source) = peers.into_profile();
+        assert_eq!(source, Source::Used);
+        assert!(
+            network
+                .peers
+                .iter()
+                .any(|peer| peer.address == name && peer.most_in_flight == 1)
+        );
+    }
+
+    #[test]
+    fn who_has_no_sockets_asks_nobody() {
+        let mut peers = Peers::new(Duration::ZERO);
+        peers.refresh(
+            Duration::from_secs(1),
+            &mut BTreeMap::new(),
+            &HashSet::new(),
+        );
+        let (network, source) = peers.into_profile();
+        assert_eq!((network.peers.len(), source), (0, Source::NotNeeded));
+    }
+}

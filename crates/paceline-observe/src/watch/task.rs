@@ -1,0 +1,128 @@
+//! One thread under observation.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::call::Now;
+use super::kernel_file::{Allowance, KernelFile};
+use super::ledger::WaitId;
+
+/// A thread and its files.
+pub(crate) struct Task {
+    folder: PathBuf,
+    pub(crate) name: String,
+    schedstat: KernelFile,
+    syscall: Option<KernelFile>,
+    children: Option<KernelFile>,
+    /// It was started while we watched.
+    pub(crate) new: bool,
+    /// It has ended; the process it belongs to has not been waited for, or has other threads.
+    pub(crate) ended: bool,
+    pub(crate) wait: Option<Asleep>,
+}
+
+/// The wait that a thread was seen in, and its counters then: while they stand still it is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asleep {
+    pub(crate) id: WaitId,
+    pub(crate) socket: Option<u64>,
+    pub(crate) counters: Counters,
+    pub(crate) since: Duration,
+    /// When to describe it anew.
+    pub(crate) look_again: Duration,
+}
+
+/// What the scheduler counts for a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) ran: Duration,
+    pub(crate) queued: Duration,
+    pub(crate) slices: u64,
+}
+
+impl Task {
+    /// Opens the files of a thread below `/proc/PID/task`; `None` if it is gone.
+    pub(crate) fn open(folder: PathBuf, new: bool, allowance: &Allowance) -> Option<Self> {
+        let file = |name: &str| KernelFile::open(folder.join(name), allowance);
+        Some(Self {
+            name: name_of(&folder),
+            schedstat: file("schedstat")?,
+            syscall: file("syscall"),
+            children: file("children"),
+            folder,
+            new,
+            ended: false,
+            wait: None,
+        })
+    }
+
+    /// Its counters; `None` if it is gone.
+    pub(crate) fn counters(&self, buffer: &mut [u8]) -> Option<Counters> {
+        let mut fields = self.schedstat.read(buffer)?.split_ascii_whitespace();
+        let mut next = || fields.next()?.parse::<u64>().ok();
+        Some(Counters {
+            ran: Duration::from_nanos(next()?),
+            queued: Duration::from_nanos(next()?),
+            slices: next()?,
+        })
+    }
+
+    /// What it does; `None` if we may not know.
+    pub(crate) fn now(&self, buffer: &mut [u8]) -> Option<Now> {
+        Now::parse(self.syscall.as_ref()?.read(buffer)?)
+    }
+
+    /// The letter of its state.
+    pub(crate) fn state(&self) -> Option<char> {
+        state_of(&self.folder)
+    }
+
+    /// Adds the processes that it started.
+    pub(crate) fn add_children(&self, buffer: &mut [u8], children: &mut Vec<i32>) {
+        if let Some(text) = self.children.as_ref().and_then(|file| file.read(buffer)) {
+            let pids = text.split_ascii_whitespace();
+            children.extend(pids.filter_map(|pid| pid.parse::<i32>().ok()));
+        }
+    }
+
+    /// Threads often name themselves after they have started.
+    pub(crate) fn read_name(&mut self) {
+        self.name = name_of(&self.folder);
+    }
+}
+
+/// The letter of a thread's state, from its folder in `/proc`.
+pub(crate) fn state_of(folder: &Path) -> Option<char> {
+    let bytes = fs::read(folder.join("stat")).ok()?;
+    let end = bytes.iter().rposition(|byte| *byte == b')')?;
+    bytes.get(end + 2).map(|byte| char::from(*byte))
+}
+
+/// The name that the kernel has for a thread or process, which may be any bytes.
+pub(crate) fn name_of(folder: &Path) -> String {
+    let bytes = fs::read(folder.join("comm")).unwrap_or_default();
+    let name = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    String::from_utf8_lossy(name).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_its_own_thread() {
+        let thread = rustix::thread::gettid().as_raw_nonzero();
+        let folder = PathBuf::from(format!("/proc/self/task/{thread}"));
+        let task = Task::open(folder, false, &Allowance::of(9)).expect("is there");
+        let mut buffer = [0; 256];
+        let before = task.counters(&mut buffer).expect("counters");
+        assert!(before.slices > 0);
+        // Whoever asks runs.
+        assert_eq!(task.state(), Some('R'));
+        let mut children = Vec::new();
+        task.add_children(&mut buffer, &mut children);
+        let gone = PathBuf::from("/proc/self/task/0");
+        assert!(Task::open(gone, false, &Allowance::of(9)).is_none());
+    }
+}
