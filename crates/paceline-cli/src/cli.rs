@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::diagnose::DiagnoseFlags;
 use crate::levels::LevelsFlags;
 use crate::run::RunFlags;
 use crate::runs::RunsFlags;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// Measure a command at rising levels, and remember the best one
     #[command(after_long_help = TUNE_HELP, override_usage = "paceline tune [OPTIONS] COMMAND... [::: INPUT...]\n       paceline tune [OPTIONS] -- PROGRAM [ARG]... [::: INPUT...]")]
     Tune(Box<TuneFlags>),
+    /// Watch a program, and say what limits it and what would help
+    #[command(after_long_help = DIAGNOSE_HELP, override_usage = "paceline diagnose [OPTIONS] [--] PROGRAM [ARG]...\n       paceline diagnose [OPTIONS] --pid PID")]
+    Diagnose(DiagnoseFlags),
 }
 
 const RUN_HELP: &str = "\
@@ -91,3 +95,27 @@ Examples:
 
 Exit code: 0 if a level was found; else the number of failed jobs, up to 100; 110 if there were too
 few inputs; 2, 126, 127 and 128+N as paceline run --help says.";
+
+const DIAGNOSE_HELP: &str = "\
+Runs a program as if it were started without paceline: the same standard input, output and error, the
+same exit code, the same place in the terminal. When it ends, or when --duration is over, a verdict
+follows on standard error: whether it waits or computes, for what, how much of that overlaps, what
+would help, and by how much. With --pid, a process that runs already is looked at for 10 s and goes
+on unharmed; the verdict goes to standard output.
+
+No privileges are needed for your own programs. Other users' need root.
+
+Examples:
+  paceline diagnose python3 fetch.py urls.txt          until it ends
+  paceline diagnose --duration 30s -- ./server -p 80   30 s of it; it goes on
+  paceline diagnose --pid 1234 --duration 1m           one that runs already
+  paceline diagnose -o verdict.txt -- make -j 8        the verdict into a file
+  paceline diagnose --format json -o v.json ./job      for programs
+  paceline diagnose -- sh -c 'a | b > c'               a command line needs its shell
+
+Ctrl-C goes to the program, and the verdict follows its end; a second one shows the verdict at once,
+a third one ends paceline.
+
+Exit code: that of the program, 128+N if signal N ended it; with --pid 0, or 130 after Ctrl-C. 2 bad
+usage, or the process cannot be watched; 126/127 the program cannot be run or found; 110 the verdict
+cannot be written; 141 its reader has gone.";

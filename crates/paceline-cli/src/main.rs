@@ -5,6 +5,7 @@
 mod message;
 
 mod cli;
+mod diagnose;
 mod exit;
 mod levels;
 mod plot;
@@ -27,6 +28,12 @@ fn main() -> ExitCode {
     {
         return paceline_run::spawn::guard(&run.to_string_lossy());
     }
+    // Nor this: what we start for a diagnosis is ourselves until it is watched.
+    if let [_, trampoline, words @ ..] = arguments.as_slice()
+        && trampoline == diagnose::TRAMPOLINE_ARG
+    {
+        return diagnose::exec_when_told(words);
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
         Command::Runs(flags) => runs::runs(flags),
         Command::Levels(flags) => levels::levels(flags),
         Command::Tune(flags) => tune::tune(*flags, &arguments),
+        Command::Diagnose(flags) => diagnose::diagnose(flags),
     };
     match result {
         Ok(code) => code,

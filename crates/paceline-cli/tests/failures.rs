@@ -459,7 +459,8 @@ fn the_summary_has_its_documented_shape() {
                 "level",
                 "peak_rss_bytes",
                 "run",
-                "wall_s"
+                "wall_s",
+                "why"
             ]
         );
         assert_eq!(
@@ -497,10 +498,14 @@ fn the_summary_has_its_documented_shape() {
                 "decisions",
                 "decisions_left_out",
                 "final",
+                "limited_by",
                 "max",
                 "remembered"
             ]
         );
+        let limit = summary["level"]["limited_by"].as_str().unwrap();
+        assert!(limit.starts_with("limited by "), "{summary}");
+        assert!(summary["why"].is_null(), "{summary}");
         let level = |key: &str| summary["level"][key].as_u64().unwrap();
         assert!(
             1 <= level("final") && level("final") <= level("max"),

@@ -260,6 +260,18 @@ fn jobs_that_fail_side_by_side_end_the_search() {
 }
 
 #[test]
+fn busy_jobs_end_the_search_by_the_codes_that_are_named() {
+    let scratch = Scratch::new();
+    // There is a fourth slot from level 4 on.
+    let job = "test {%} -lt 4 || exit 42; sleep 0.02; : {}";
+    let flags = ["--seconds", "0.2", "--busy-exit", "42", "--json", job];
+    let output = tune(&scratch, &flags).input(numbers(3000)).end();
+    let found = json(&output.with_code(0));
+    assert_eq!(levels_of(&found), [1, 2], "{found:#}");
+    assert_eq!(found["limited_by"], "busy", "{found:#}");
+}
+
+#[test]
 fn ctrl_c_shows_the_levels_so_far_and_remembers_nothing() {
     let scratch = Scratch::new();
     // From some input on, jobs wait to be let go.

@@ -2,6 +2,8 @@
 
 mod limit;
 
+pub(crate) use limit::sentence as limit_sentence;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;

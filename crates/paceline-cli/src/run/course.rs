@@ -1,8 +1,9 @@
 //! How the level went, in words for the summary.
 
-use paceline_control::{Decision, Reason};
+use paceline_control::{Decision, Learned, Reason};
 
 use super::progress::grouped;
+use crate::levels::limit_sentence;
 
 /// The level at the end and why it was that, with the highest that was allowed if another. That the
 /// last jobs ran together says nothing about the level before.
@@ -42,6 +43,27 @@ pub(super) fn level(
         String::new()
     };
     format!("level {level}{most}: {reason}{end}")
+}
+
+/// What limits a run of so many jobs, in a sentence; `None` if no job ended.
+pub(super) fn limit(
+    decisions: &[Decision],
+    last: usize,
+    learned: Option<&Learned>,
+    jobs: u64,
+) -> Option<String> {
+    if jobs == 0 {
+        return None;
+    }
+    let first = decisions.first().map_or(last, |decision| decision.was);
+    if jobs <= first as u64 {
+        return Some("limited by the number of jobs: all ran at once".to_owned());
+    }
+    let (label, settled) = match learned {
+        Some(learned) => (learned.limited_by.as_str(), learned.settled),
+        None => (decisions.last()?.reason.label(), false),
+    };
+    Some(limit_sentence(label, settled).into_owned())
 }
 
 /// The levels on the way to the last one, if it was not straight up: the first few, the highest, the
@@ -126,6 +148,23 @@ mod tests {
         assert_eq!(level(&[], 2, 2, Some(2)), "level 2: --max-level allows 2");
         let free = "level 2: where it began; nothing called for another";
         assert_eq!(level(&[], 2, 2, Some(9)), free);
+    }
+
+    #[test]
+    fn what_limits_a_run_is_named() {
+        let named = |decisions: &[Decision], learned: Option<&Learned>, jobs| {
+            limit(decisions, 2, learned, jobs).unwrap_or_default()
+        };
+        let cpu = Learned::level(8, "cpu");
+        let taken = decisions(&[2, 4, 8]);
+        assert_eq!(named(&taken, Some(&cpu), 100), "limited by the cores");
+        let all = "limited by the number of jobs: all ran at once";
+        assert_eq!(named(&taken, Some(&cpu), 2), all);
+        assert_eq!(named(&[], None, 2), all);
+        assert_eq!(named(&taken, None, 0), "");
+        let mut set = decisions(&[3, 3]);
+        set[0].reason = Reason::SetByUser;
+        assert_eq!(named(&set, None, 9), "limited by -j, which set the level");
     }
 
     #[test]

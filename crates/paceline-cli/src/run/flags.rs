@@ -130,6 +130,10 @@ pub(crate) struct RunFlags {
     /// Write the summary as JSON into a file
     #[arg(long, value_name = "FILE", help_heading = "Messages")]
     pub(crate) summary: Option<PathBuf>,
+    /// Watch what the jobs wait for, and say at the end why they are not faster and what would help,
+    /// as paceline diagnose does for one program
+    #[arg(long, help_heading = "Messages", conflicts_with = "dry_run")]
+    pub(crate) why: bool,
     /// No progress, and a summary only if something failed
     #[arg(short = 'q', long, help_heading = "Messages")]
     pub(crate) quiet: bool,

@@ -25,7 +25,8 @@ use std::time::{Duration, SystemTime};
 
 use paceline_control::{Decision, Reason};
 use paceline_journal::{LevelSource, SessionEnd};
-use paceline_run::engine::{self, JobOptions, Plan, Status, StopCause};
+use paceline_observe::profile::Ending;
+use paceline_run::engine::{self, JobOptions, Outcome, Plan, RunError, Status, StopCause};
 use paceline_run::input::{AlreadyDone, NothingDone, OpenInputs};
 use paceline_run::spawn::{Guardian, ProcessLimits, raise_open_files};
 use paceline_run::template::Template;
@@ -41,6 +42,7 @@ pub(crate) use remembered::{Machine, origin, remember};
 pub(crate) use shared_flags::{InputFlags, ProcessFlags};
 pub(crate) use words::Words;
 
+use crate::diagnose::Watching;
 use crate::exit::{BROKEN, Code, Failure, JOURNAL_INCOMPLETE, READER_GONE};
 use failure::{cannot_write, exit_code};
 use joblog::Joblog;
@@ -181,6 +183,16 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     if let Some(begun) = &begun {
         watch.progress.begun(begun);
     }
+    let watching = match flags.why.then(|| Watching::start(guardian.pid())) {
+        None => None,
+        Some(Ok(watching)) => Some(watching),
+        Some(Err(error)) => {
+            watch.progress.say(&format!(
+                "cannot watch the jobs, so --why has no answer: {error}"
+            ));
+            None
+        }
+    };
     let plan = Plan {
         template,
         feed,
@@ -193,6 +205,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     };
     let result = engine::run(plan, &mut watch);
     watch.progress.finish();
+    let why = watching.and_then(|watching| watching.finish(ending(&result)));
 
     let wall = result
         .as_ref()
@@ -254,6 +267,7 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
         decisions_left_out: watch.decisions_left_out,
         failed: &watch.failed,
         unrecorded: report.map_or(0, |report| report.unrecorded),
+        why: why.as_ref(),
     };
     if let (Some(file), Some(path)) = (summary_file, &flags.summary) {
         summary.write_json(file).map_err(|error| {
@@ -272,6 +286,9 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
             grouped(failed_before)
         );
     }
+    if let Some(why) = &why {
+        why.tell();
+    }
     if let Some(failure) = broken {
         return Err(failure);
     }
@@ -280,6 +297,16 @@ pub(crate) fn run(mut flags: RunFlags, arguments: &[OsString]) -> Result<ExitCod
     } else {
         code.into()
     })
+}
+
+/// How the watching of the jobs ended: with all of them, or before.
+fn ending(result: &Result<Outcome, RunError>) -> Ending {
+    match result {
+        Ok(outcome) if outcome.stopped.is_none() && outcome.broken.is_none() => {
+            Ending::ProgramEnded
+        }
+        _ => Ending::Interrupted,
+    }
 }
 
 /// Failures may be over at once: what they say about the level must not replace what is known.

@@ -9,9 +9,10 @@ use paceline_run::engine::{Ending, Outcome, StopCause};
 use paceline_run::input::display_joined;
 use serde::Serialize;
 
-use super::course::{level, plural, way};
+use super::course::{level, limit, plural, way};
 use super::progress::{grouped, time};
 use super::remembered::Begun;
+use crate::diagnose::Why;
 
 /// Failures that are listed; the rest is in the journal.
 pub(crate) const LISTED: usize = 10;
@@ -55,6 +56,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) decisions_left_out: u64,
     pub(crate) failed: &'a [Failed],
     pub(crate) unrecorded: u64,
+    /// With `--why`.
+    pub(crate) why: Option<&'a Why>,
 }
 
 impl Summary<'_> {
@@ -102,6 +105,9 @@ impl Summary<'_> {
                 self.max_level
             )
         );
+        if let Some(limit) = self.limited_by() {
+            tell!("  {limit}");
+        }
         if let Some(begun) = self.begun {
             tell!("  began at {}: {begun}", begun.at);
         }
@@ -137,6 +143,13 @@ impl Summary<'_> {
                 grouped(self.unrecorded)
             );
         }
+    }
+
+    fn limited_by(&self) -> Option<String> {
+        let status = &self.outcome.status;
+        let jobs = status.done + status.failed;
+        let learned = self.outcome.learned.as_ref();
+        limit(self.decisions, status.limit, learned, jobs)
     }
 
     fn print_failures(&self) {
@@ -212,8 +225,10 @@ impl Summary<'_> {
                 remembered: self.begun.map(|begun| begun.remembered.learned.level),
                 decisions: self.decisions.iter().map(JsonDecision::from).collect(),
                 decisions_left_out: self.decisions_left_out,
+                limited_by: self.limited_by(),
             },
             peak_rss_bytes: self.outcome.peak_rss_bytes,
+            why: self.why.map(Why::json),
         };
         serde_json::to_writer_pretty(&file, &json)?;
         io::Write::write_all(&mut file, b"\n")
@@ -229,6 +244,8 @@ struct Json {
     jobs_per_s: f64,
     level: Levels,
     peak_rss_bytes: u64,
+    /// With `--why`, as `docs/diagnose.schema.json` describes it.
+    why: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -250,6 +267,8 @@ struct Levels {
     remembered: Option<usize>,
     decisions: Vec<JsonDecision>,
     decisions_left_out: u64,
+    /// A sentence; `None` if no job ended.
+    limited_by: Option<String>,
 }
 
 /// A decision about the level, as JSON.

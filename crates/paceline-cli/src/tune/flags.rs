@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use paceline_run::policy::parse_duration;
+use paceline_run::policy::{BusyCodes, parse_duration};
 
 use crate::run::{InputFlags, ProcessFlags, ProgressMode};
 
@@ -33,6 +33,15 @@ pub(crate) struct TuneFlags {
     /// used once at most. E.g. paceline tune --repeat ./query {} ::: a b c
     #[arg(long, help_heading = "Measuring", conflicts_with = "pipe")]
     pub(crate) repeat: bool,
+    /// Exit codes that say "what I depend on is busy", e.g. 69,75, or none; where too many jobs say
+    /// so, the search ends
+    #[arg(
+        long,
+        value_name = "CODES",
+        default_value = "75",
+        help_heading = "Measuring"
+    )]
+    pub(crate) busy_exit: BusyCodes,
 
     #[command(flatten)]
     pub(crate) inputs: InputFlags,

@@ -21,6 +21,7 @@ use paceline_journal::{Journal, JournalError, LevelSource};
 use paceline_run::engine::{self, JobOptions, Outcome, Plan, StopCause};
 use paceline_run::input::{Feed, NothingDone, OpenInputs};
 use paceline_run::output::{Destination, OutputOptions};
+use paceline_run::policy::Busy;
 use paceline_run::spawn::{Guardian, ProcessLimits, raise_open_files};
 
 pub(crate) use flags::TuneFlags;
@@ -63,7 +64,13 @@ pub(crate) fn tune(mut flags: TuneFlags, arguments: &[OsString]) -> Result<ExitC
     let template = template(command, &flags.inputs, &flags.process.shell)?;
     check_pipe(&template, &flags.inputs)?;
     let input_options = inputs(sources, &flags.inputs)?;
-    let jobs = process_options(&flags.process)?;
+    let jobs = JobOptions {
+        busy: Busy {
+            codes: flags.busy_exit.clone(),
+            ..Busy::default()
+        },
+        ..process_options(&flags.process)?
+    };
     check_program(&template, &jobs)?;
     let name_terminal = reads_terminal(&input_options);
     let inputs = OpenInputs::open(&input_options).map_err(|error| input_failure(&error))?;

@@ -2,6 +2,8 @@
 //! processes that it leaves behind.
 #![allow(dead_code, reason = "each file of tests uses a part of it")]
 
+pub(crate) mod program;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
@@ -79,6 +81,11 @@ impl Scratch {
     pub(crate) fn text(&self, name: impl AsRef<Path>) -> String {
         let bytes = fs::read(self.path(name)).unwrap_or_default();
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// What a file says, whatever width its lines were broken for.
+    pub(crate) fn flowing(&self, name: impl AsRef<Path>) -> String {
+        flowing(&self.text(name))
     }
 
     /// The lines of a file; none if it is not there.
@@ -540,4 +547,9 @@ pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A text, whatever width its lines were broken for.
+pub(crate) fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

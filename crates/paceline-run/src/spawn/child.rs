@@ -339,7 +339,7 @@ pub(crate) fn be_served_first() {
 }
 
 /// Whether our starter had this signal ignored (as nohup does, and shells for background jobs).
-pub(crate) fn signal_is_ignored(signal: c_int) -> bool {
+pub fn signal_is_ignored(signal: c_int) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: only reads the present action into memory that is valid when zeroed.
     unsafe {

@@ -8,13 +8,13 @@ mod program;
 mod tree;
 mod whole;
 
+pub use child::signal_is_ignored;
 pub use guardian::{GUARDIAN_ARG, Guardian, guard};
 pub use limits::{ProcessLimits, raise_open_files};
 pub use program::{ProgramError, find_program};
 
 pub(crate) use child::{
-    Exit, Leads, Reaped, Spawn, Spawner, be_served_first, exit_record, reap, signal_is_ignored,
-    stop_self,
+    Exit, Leads, Reaped, Spawn, Spawner, be_served_first, exit_record, reap, stop_self,
 };
 pub(crate) use environment::{Environment, run_mark};
 pub(crate) use tree::{
