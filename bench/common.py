@@ -77,6 +77,23 @@ def run(argv, most=None, **how):
     return finish(status, usage, began)
 
 
+def busy_seconds():
+    """Seconds that processes have had of all processors, or that a hypervisor has taken."""
+    with open("/proc/stat", encoding="ascii") as stat:
+        user, nice, system, _, _, _, _, stolen = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_quiet(most=30.0):
+    """Waits, for so many seconds at most, until half a second has passed in which the machine did
+    next to nothing."""
+    for _ in range(int(most / 0.5)):
+        busy = busy_seconds()
+        time.sleep(0.5)
+        if busy_seconds() - busy < 0.05 * os.cpu_count():
+            return
+
+
 def peak_rss(pid="self"):
     """The largest resident size in bytes that a process has had, or 0 if it has none any more."""
     try:
