@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 import common
 import workloads
-from once import Runner, wait_for_quiet
+from once import Runner
 from surroundings import MemoryGroup, Server
 
 # A level within this of the best one may be the best in truth.
@@ -103,7 +103,7 @@ class Measurement:
         """Takes a measurement, and again if others disturbed it."""
         taken = []
         while len(taken) < TRIES and all(run.others > DISTURBED for run in taken):
-            wait_for_quiet()
+            common.wait_for_quiet()
             taken.append(take())
             self.note(way, number, taken[-1])
         return min(taken, key=lambda run: (not run.finished, run.others))

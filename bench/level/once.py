@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 from dataclasses import dataclass
 
 import common
@@ -109,7 +108,7 @@ class Runner:
         if self.group:
             argv = self.group.inside(argv)
         complaints = self.path("stderr")
-        busy = busy_seconds()
+        busy = common.busy_seconds()
         sample = common.run(
             argv,
             most=most,
@@ -117,7 +116,7 @@ class Runner:
             stderr=complaints,
             env={"HOME": self.scratch, "GZIP": ""},
         )
-        busy = busy_seconds() - busy - sample.cpu
+        busy = common.busy_seconds() - busy - sample.cpu
         if workload.server:
             busy -= self.server.cpu_seconds()
         stats = self.server.stop() if workload.server else {}
@@ -139,23 +138,6 @@ class Runner:
             # What killed jobs have used is in nobody's account.
             others=max(busy / sample.wall / os.cpu_count(), 0.0) if finished else 0.0,
         )
-
-
-def busy_seconds():
-    """Seconds that processes have had of all processors, or that a hypervisor has taken."""
-    with open("/proc/stat", encoding="ascii") as stat:
-        user, nice, system, _, _, _, _, stolen = map(int, stat.readline().split()[1:9])
-    return (user + nice + system + stolen) / os.sysconf("SC_CLK_TCK")
-
-
-def wait_for_quiet(most=30.0):
-    """Waits, for so many seconds at most, until half a second has passed in which the machine did
-    next to nothing."""
-    for _ in range(int(most / 0.5)):
-        busy = busy_seconds()
-        time.sleep(0.5)
-        if busy_seconds() - busy < 0.05 * os.cpu_count():
-            return
 
 
 def read_json(path):
