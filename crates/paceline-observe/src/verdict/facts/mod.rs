@@ -14,7 +14,7 @@ mod working;
 
 use std::path::Path;
 
-use crate::profile::{ByClass, Class, EventLoop, Profile, Source, ThreadProfile};
+use crate::profile::{ByClass, Class, EventLoop, Profile, Source, ThreadProfile, Wait};
 
 pub(super) use children::Children;
 pub(super) use event_loop::Loop;
@@ -159,6 +159,22 @@ impl<'a> Facts<'a> {
         }
         let busy = self.compute + self.io - self.both;
         self.waiting.event.min((1.0 - busy).max(0.0))
+    }
+
+    /// No other wait takes more of the wall than inputs and outputs.
+    pub(super) fn io_comes_first(&self) -> bool {
+        let waiting = &self.waiting;
+        [waiting.timer, waiting.child, waiting.pipe, waiting.event]
+            .into_iter()
+            .all(|share| self.io >= share)
+    }
+
+    /// The wait of a class that takes most of the threads' time.
+    pub(super) fn longest_wait(&self, class: Class) -> Option<&Wait> {
+        let waits = self.profile.waits.iter();
+        waits
+            .filter(|wait| wait.class == class)
+            .max_by_key(|wait| wait.time)
     }
 
     /// Seconds of input and output in flight.

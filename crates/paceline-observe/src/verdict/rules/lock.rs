@@ -132,12 +132,7 @@ pub(super) const HELD: Rule = Rule {
     )],
     weight: 0.9,
     sentence: |f| {
-        let wait = f
-            .profile
-            .waits
-            .iter()
-            .filter(|wait| wait.class == Class::Lock)
-            .max_by_key(|wait| wait.time);
+        let wait = f.longest_wait(Class::Lock);
         format!(
             "It waits for a lock that nobody who was seen works under, {} of the time: {}.",
             words::percent(f.waiting.lock),

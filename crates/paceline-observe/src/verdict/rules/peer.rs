@@ -77,12 +77,7 @@ pub(super) const PIPE: Rule = Rule {
     )],
     weight: 0.9,
     sentence: |f| {
-        let wait = f
-            .profile
-            .waits
-            .iter()
-            .filter(|wait| wait.class == Class::Pipe)
-            .max_by_key(|wait| wait.time);
+        let wait = f.longest_wait(Class::Pipe);
         format!(
             "It waits for {} for {} of the time.",
             wait.map_or("the other end of a pipe".into(), words::place),
@@ -100,16 +95,7 @@ pub(super) const MOSTLY: Rule = Rule {
             "of the time an input or output is in flight",
             |f| f.io,
         ),
-        Border::at_least(1.0, "", |f| {
-            let others = [
-                f.waiting.timer,
-                f.waiting.child,
-                f.waiting.pipe,
-                f.waiting.event,
-            ];
-            f64::from(others.into_iter().all(|share| f.io >= share))
-        })
-        .unsaid(),
+        Border::at_least(1.0, "", |f| f64::from(f.io_comes_first())).unsaid(),
     ],
     weight: 0.5,
     sentence,

@@ -85,16 +85,7 @@ pub(super) const MOSTLY: Rule = Rule {
         ),
         Border::below(ONE_AT_A_TIME, "are in flight at once", |f| f.concurrency),
         Border::below(1.0, "", |f| f64::from(f.requests.single)).unsaid(),
-        Border::at_least(1.0, "", |f| {
-            let others = [
-                f.waiting.timer,
-                f.waiting.child,
-                f.waiting.pipe,
-                f.waiting.event,
-            ];
-            f64::from(others.into_iter().all(|share| f.io >= share))
-        })
-        .unsaid(),
+        Border::at_least(1.0, "", |f| f64::from(f.io_comes_first())).unsaid(),
     ],
     weight: 0.6,
     sentence,
