@@ -39,6 +39,9 @@ pub(super) const RULE: Rule = Rule {
             &Compute {
                 parts: Some((turns.round().min(1e6) as usize).max(2)),
                 divisible: true,
+                // One computes at a time: who is ready beside it stands in line for the interpreter, and
+                // would not with one of its own. Only a moment in which none runs was lost to others.
+                work: f.run.max(f.compute) * f.wall,
                 ..Compute::all(f)
             },
         );

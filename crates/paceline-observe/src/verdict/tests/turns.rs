@@ -24,6 +24,37 @@ fn pythons_threads_wait_for_the_interpreter() {
 }
 
 #[test]
+fn who_is_ready_while_another_has_the_interpreter_adds_no_work() {
+    // Woken to take the interpreter over, each is ready for a while beside the one that computes.
+    let profile = Program::watched(4.0, 2.0)
+        .thread("python3", &[(Class::Join, 4.0)])
+        .pool(
+            4,
+            &[
+                (Class::Cpu, 1.0),
+                (Class::RunQueue, 0.25),
+                (Class::Gil, 2.75),
+            ],
+        )
+        .seen(|profile| profile.overlap.compute = seconds(4.0));
+    let help = expect(&profile, Cause::Gil).prescription;
+    near(help.speedup.point, 2.0, 0.05);
+    // Others had half of the time in which it was ready: all of it is to be gone through again.
+    let profile = Program::watched(4.0, 2.0)
+        .thread("python3", &[(Class::Join, 4.0)])
+        .pool(
+            4,
+            &[(Class::Cpu, 0.7), (Class::RunQueue, 0.3), (Class::Gil, 3.0)],
+        )
+        .seen(|profile| profile.overlap.compute = seconds(4.0));
+    near(
+        expect(&profile, Cause::Gil).prescription.speedup.point,
+        2.0,
+        0.05,
+    );
+}
+
+#[test]
 fn the_interpreter_has_to_be_waited_for_half_of_the_time() {
     expect(&four_tasks(2.0, 0.52), Cause::Gil);
     expect(&four_tasks(2.0, 0.48), Cause::SerialCpu);
