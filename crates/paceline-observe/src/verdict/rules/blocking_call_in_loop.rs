@@ -1,6 +1,6 @@
 //! The thread of an event loop waits in a call that is not its poll: meanwhile no task of it goes on.
 
-use super::super::facts::{Facts, Loop};
+use super::super::facts::{Facts, Loop, effective_count};
 use super::super::plan::{Plan, Waits, at_once};
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Model, words};
@@ -38,18 +38,28 @@ pub(super) const RULE: Rule = Rule {
                 "Find the call and await it, or give it to a thread.".into(),
             );
         };
-        let time = wait.time.as_secs_f64();
+        // The same call on a socket that was not known yet when it was met stands for itself.
+        let same = |other: &Wait| other.class == wait.class && other.call == wait.call;
+        let time: f64 = (f.profile.waits.iter())
+            .filter(|wait| same(wait))
+            .map(|wait| wait.time.as_secs_f64())
+            .sum();
+        // Several kinds of one wait cannot be added up as time of the wall; all of its class is known.
+        let held = f.profile.of_wall[wait.class]
+            .as_secs_f64()
+            .min(time)
+            .max(wait.of_wall.as_secs_f64());
         let plan = at_once(
             f,
             &Waits {
-                count: wait.effective_count,
+                count: effective_count(f.profile, same),
                 time,
                 disk: if matches!(wait.class, crate::profile::Class::Disk) {
                     1.0
                 } else {
                     0.0
                 },
-                rest: (f.wall * (1.0 - f.compute) - wait.of_wall.as_secs_f64()).max(0.0),
+                rest: (f.wall * (1.0 - f.compute) - held).max(0.0),
                 now: 1.0,
                 model: Some(Model::Async),
             },

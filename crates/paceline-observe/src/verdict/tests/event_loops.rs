@@ -56,6 +56,34 @@ fn a_blocking_call_holds_the_loop() {
 }
 
 #[test]
+fn a_blocking_call_met_before_its_socket_is_known_is_the_same_call() {
+    let recv = |wait: &mut crate::profile::Wait, of_wall: f64| {
+        wait.call = "recvfrom";
+        wait.of_wall = seconds(of_wall);
+    };
+    let blocking = |other: &'static str| {
+        Program::watched(10.0, 2.0)
+            .thread("python3", &[(Class::Network, 9.5), (Class::Cpu, 0.5)])
+            .runs(asyncio())
+            .last(|thread| thread.loop_blocked_by = Some(0))
+            .wait(Class::Network, peer(), 5.5, 55.0)
+            .last_wait(|wait| recv(wait, 5.0))
+            .wait(Class::Network, Target::Call(other.into()), 4.0, 40.0)
+            .last_wait(|wait| {
+                recv(wait, 3.5);
+                wait.call = other;
+            })
+            .done()
+    };
+    let help = expect(&blocking("recvfrom"), Cause::BlockingCallInLoop).prescription;
+    // Half a second of compute, and the first wait of 0.1 s.
+    assert!(help.speedup.point > 10.0 / 0.8, "{:?}", help.speedup);
+    // Another call is not known to hold it for the same reason, and stays.
+    let help = expect(&blocking("connect"), Cause::BlockingCallInLoop).prescription;
+    assert!(help.speedup.point < 10.0 / 4.0, "{:?}", help.speedup);
+}
+
+#[test]
 fn the_loop_is_held_for_half_of_its_time() {
     expect(&looping(Class::Sleep, 5.1, 2.0), Cause::BlockingCallInLoop);
     expect(&looping(Class::Sleep, 5.1, 3.1), Cause::Timer);
