@@ -39,7 +39,7 @@ fn who_is_ready_while_another_has_the_interpreter_adds_no_work() {
         .seen(|profile| profile.overlap.compute = seconds(4.0));
     let help = expect(&profile, Cause::Gil).prescription;
     near(help.speedup.point, 2.0, 0.05);
-    // Others had half of the time in which it was ready: all of it is to be gone through again.
+    // None ran in three tenths of the time: it was lost to others, who may still be there.
     let profile = Program::watched(4.0, 2.0)
         .thread("python3", &[(Class::Join, 4.0)])
         .pool(
