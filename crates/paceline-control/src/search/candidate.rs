@@ -96,7 +96,7 @@ impl Search {
                     2.0
                 };
                 let step = if self.farther { 2.0 * step } else { step };
-                (step * best).min(view.waiting / QUEUE.0)
+                (step * best).min((view.waiting / QUEUE.0).floor())
             }
             (Direction::Up, None, Some(above)) => between(self.level, above),
             (Direction::Down, None, _) => fitted
