@@ -8,6 +8,8 @@ use crate::reason::Reason;
 const LEAP: usize = 48;
 /// The level up to which they are as well: those of disks, mostly.
 const FEW: usize = 8;
+/// Waiting jobs per slot that this takes.
+const MANY_LEFT: f64 = 24.0;
 /// Throughput that the law must promise, divided by that of the best level, for a probe inside a
 /// bracket.
 const PROMISE: f64 = 1.02;
@@ -87,9 +89,11 @@ impl Search {
                 .max(1.1 * below as f64),
             (Direction::Stop, ..) => return None,
             (Direction::Up, _, None) => {
-                // Where hardly any are in flight, a small step tells little.
                 let sure = self.level >= LEAP && self.curve.levels() >= 2;
-                let leap = sure || self.level <= FEW;
+                // Where hardly any are in flight, a small step tells little. If the large one is
+                // wrong, few of all jobs may suffer.
+                let blind = self.level <= FEW && view.waiting >= MANY_LEFT * best;
+                let leap = sure || blind;
                 let step = if self.elasticity > ELASTIC.0 && leap {
                     4.0
                 } else {
