@@ -36,7 +36,7 @@ impl Groups {
 
     /// A machine may have both versions, each with controllers of its own; one that the first
     /// version has, the second has not.
-    fn find(controller: &str, membership: &str, mounts: &str) -> Option<Self> {
+    pub(crate) fn find(controller: &str, membership: &str, mounts: &str) -> Option<Self> {
         let path_of = |wanted: &dyn Fn(&str) -> bool| {
             membership.lines().find_map(|line| {
                 let mut fields = line.splitn(3, ':').skip(1);
