@@ -396,7 +396,13 @@ impl LookAtTask<'_> {
             return Found::Ended;
         }
         task.wait = match doing {
-            Doing::Running => None,
+            Doing::Running => {
+                // A loop that computes is never seen to wait.
+                if let Some(stacks) = &mut self.stacks {
+                    stacks.note(self.around.tid);
+                }
+                None
+            }
             Doing::Waiting(id) => Some(Asleep {
                 id,
                 socket,
