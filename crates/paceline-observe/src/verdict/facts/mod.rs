@@ -116,16 +116,19 @@ impl<'a> Facts<'a> {
         let waiting = Waiting::of(profile, &foremost, (io - both).max(0.0));
         let least = compute.min(io);
         let cpu_time = profile.cpu.user.as_secs_f64() + profile.cpu.system.as_secs_f64();
+        let crowd = ratio(cpu + queued, compute * wall);
+        // The kernel adds up over cores what it held, and those that are held are ready.
+        let throttled = profile.outside.throttled.as_secs_f64() / crowd.max(1.0);
         Self {
             profile,
             wall,
             cores,
             run: ratio(cpu, wall),
             queue: ratio(queued, wall),
-            crowd: ratio(cpu + queued, compute * wall),
+            crowd,
             demand: ratio(ratio(cpu + queued, wall), cores),
             others: ratio(profile.outside.others_cpu.as_secs_f64(), wall),
-            throttled: of_wall(profile.outside.throttled.as_secs_f64()),
+            throttled: of_wall(throttled),
             compute,
             io,
             both,
