@@ -6,19 +6,20 @@
 use std::time::Duration;
 
 use super::quotas::Quotas;
-use crate::cores::cores_of;
+use crate::cores::allowed_to;
 
 /// They are asked again this often, and sooner in the beginning.
 const PAUSE: Duration = Duration::from_millis(500);
-const FIRST_PAUSES: Duration = Duration::from_millis(50);
+const FIRST_PAUSES: Duration = Duration::from_millis(100);
 
 /// So many processes are asked for their groups.
-const MOST_ASKED: usize = 16;
+const MOST_ASKED: usize = 8;
 
 /// The bounds of a program, as they were seen last.
 pub(crate) struct Bounds {
     pid: i32,
-    cores: f64,
+    /// By its affinity.
+    allowed: f64,
     quotas: Quotas,
     began: Duration,
     due: Duration,
@@ -27,10 +28,12 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// Those of this process, and of what comes from it.
     pub(crate) fn of(pid: i32, now: Duration) -> Self {
+        let mut quotas = Quotas::new();
+        quotas.look(Some(pid), std::iter::empty());
         Self {
             pid,
-            cores: cores_of(Some(pid)),
-            quotas: Quotas::new(),
+            allowed: allowed_to(Some(pid)),
+            quotas,
             began: now,
             due: now,
         }
@@ -48,16 +51,18 @@ impl Bounds {
         if now < self.due && !last {
             return;
         }
-        self.quotas.look(processes.take(MOST_ASKED));
         if alive {
-            self.cores = cores_of(Some(self.pid));
+            self.allowed = allowed_to(Some(self.pid));
         }
+        let itself = alive.then_some(self.pid);
+        self.quotas.look(itself, processes.take(MOST_ASKED));
         let beginning = now.saturating_sub(self.began) < PAUSE;
         self.due = now + if beginning { FIRST_PAUSES } else { PAUSE };
     }
 
     pub(crate) fn cores(&self) -> f64 {
-        self.cores
+        let quota = self.quotas.least();
+        quota.map_or(self.allowed, |quota| quota.min(self.allowed))
     }
 
     /// Time for which quotas have held it.
@@ -76,14 +81,14 @@ mod tests {
         let pid = std::process::id().cast_signed();
         let mut bounds = Bounds::of(pid, second);
         let cores = bounds.cores();
-        bounds.cores = 0.5;
+        bounds.allowed = 0.001;
         bounds.look(second, false, true, [pid].into_iter());
         assert!((bounds.cores() - cores).abs() < f64::EPSILON);
         // Not at once again, not of one that has ended, but for the last time in any case.
-        bounds.cores = 0.5;
+        bounds.allowed = 0.001;
         bounds.look(second, false, true, std::iter::empty());
         bounds.look(second * 9, false, false, std::iter::empty());
-        assert!((bounds.cores() - 0.5).abs() < f64::EPSILON);
+        assert!((bounds.cores() - 0.001).abs() < f64::EPSILON);
         bounds.look(second * 9, true, true, std::iter::empty());
         assert!((bounds.cores() - cores).abs() < f64::EPSILON);
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cgroup::{Groups, Version};
+use crate::cores::quota_of;
 
 /// Groups that are kept in mind at most: a program that makes one for each job is not followed for ever.
 const MOST_GROUPS: usize = 64;
@@ -17,9 +18,11 @@ const MOST_GROUPS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     groups: Vec<Group>,
-    /// What the memberships said, and the mounts that give them a place.
-    known: Vec<String>,
+    /// What the memberships said, with the least quota in each, and the mounts that give them a place.
+    known: Vec<(String, Option<f64>)>,
     mounts: String,
+    /// The least quota that bound the process itself when it was last asked.
+    least: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -40,23 +43,26 @@ impl Quotas {
         }
     }
 
-    /// Reads the groups of these processes, and what all groups have counted.
-    pub(crate) fn look(&mut self, processes: impl Iterator<Item = i32>) {
-        for pid in processes {
-            let Ok(membership) = fs::read_to_string(format!("/proc/{pid}/cgroup")) else {
-                continue;
-            };
-            if !self.known.contains(&membership) {
-                self.enter(&membership);
-                self.known.push(membership);
-                self.known.truncate(MOST_GROUPS);
-            }
+    /// Reads the groups of the process itself and of others, and what all groups have counted.
+    pub(crate) fn look(&mut self, itself: Option<i32>, others: impl Iterator<Item = i32>) {
+        if let Some(pid) = itself
+            && let Some(least) = self.ask(pid)
+        {
+            self.least = least;
+        }
+        for pid in others {
+            self.ask(pid);
         }
         for group in &mut self.groups {
             if let Some(now) = throttled(&group.folder, group.version) {
                 group.last = now;
             }
         }
+    }
+
+    /// The least quota of the groups around the process itself, in cores.
+    pub(crate) fn least(&self) -> Option<f64> {
+        self.least
     }
 
     /// Time for which quotas have held threads since, by the group that was held longest.
@@ -69,11 +75,28 @@ impl Quotas {
             .unwrap_or_default()
     }
 
-    fn enter(&mut self, membership: &str) {
-        let Some(groups) = Groups::find("cpu", membership, &self.mounts) else {
-            return;
-        };
+    /// The least quota of a process's groups; `None` if it is gone.
+    fn ask(&mut self, pid: i32) -> Option<Option<f64>> {
+        let membership = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        if let Some((_, least)) = self.known.iter().find(|(known, _)| *known == membership) {
+            return Some(*least);
+        }
+        let least = self.enter(&membership);
+        if self.known.len() < MOST_GROUPS {
+            self.known.push((membership, least));
+        }
+        Some(least)
+    }
+
+    /// Follows the groups that have a quota. Says which is the least.
+    fn enter(&mut self, membership: &str) -> Option<f64> {
+        let groups = Groups::find("cpu", membership, &self.mounts)?;
+        let mut least: Option<f64> = None;
         for folder in groups.folders {
+            let Some(quota) = quota_of(&folder, groups.version) else {
+                continue;
+            };
+            least = Some(least.map_or(quota, |least| least.min(quota)));
             let known = self.groups.iter().any(|group| group.folder == folder);
             if known || self.groups.len() >= MOST_GROUPS {
                 continue;
@@ -86,6 +109,7 @@ impl Quotas {
                 last: base,
             });
         }
+        least
     }
 }
 
@@ -122,10 +146,13 @@ mod tests {
     }
 
     impl Hierarchy {
-        fn with(groups: &[&str]) -> Self {
+        /// Groups with their quotas in milliseconds of a tenth of a second.
+        fn with(groups: &[(&str, &str)]) -> Self {
             let root = tempfile::tempdir().expect("a folder");
-            for group in groups {
-                fs::create_dir_all(root.path().join(group)).expect("a group");
+            for (group, quota) in groups {
+                let folder = root.path().join(group);
+                fs::create_dir_all(&folder).expect("a group");
+                fs::write(folder.join("cpu.max"), format!("{quota} 100000\n")).expect("writes");
             }
             Self { root }
         }
@@ -146,35 +173,36 @@ mod tests {
 
     #[test]
     fn a_group_counts_from_when_it_is_met_and_after_it_is_gone() {
-        let tree = Hierarchy::with(&["a/b"]);
+        let tree = Hierarchy::with(&[("a/b", "30000")]);
         tree.counts("a/b", 100);
         let mut quotas = tree.quotas();
-        quotas.enter("0::/a/b\n");
+        assert_eq!(quotas.enter("0::/a/b\n"), Some(0.3));
         assert_eq!(quotas.throttled(), Duration::ZERO);
         tree.counts("a/b", 350);
-        quotas.look(std::iter::empty());
+        quotas.look(None, std::iter::empty());
         assert_eq!(quotas.throttled(), Duration::from_micros(250));
         fs::remove_dir_all(tree.root.path().join("a")).expect("removes");
-        quotas.look(std::iter::empty());
+        quotas.look(None, std::iter::empty());
         assert_eq!(quotas.throttled(), Duration::from_micros(250));
     }
 
     #[test]
     fn a_quota_further_up_holds_what_is_below() {
-        let tree = Hierarchy::with(&["a/b"]);
+        let tree = Hierarchy::with(&[("a", "150000"), ("a/b", "max")]);
         tree.counts("a", 1000);
         tree.counts("a/b", 0);
         let mut quotas = tree.quotas();
-        quotas.enter("0::/a/b\n");
+        assert_eq!(quotas.enter("0::/a/b\n"), Some(1.5));
         tree.counts("a", 5000);
-        quotas.look(std::iter::empty());
+        quotas.look(None, std::iter::empty());
         assert_eq!(quotas.throttled(), Duration::from_millis(4));
     }
 
     #[test]
     fn its_own_groups_can_be_asked_for() {
         let mut quotas = Quotas::new();
-        quotas.look([std::process::id().cast_signed(), i32::MAX].into_iter());
+        let own = std::process::id().cast_signed();
+        quotas.look(Some(own), [own, i32::MAX].into_iter());
         assert_eq!(quotas.known.len(), 1);
     }
 }
