@@ -105,6 +105,10 @@ impl<'a> Facts<'a> {
 
         let mut foremost = foremost(profile, wall);
         let children = Children::of(profile);
+        // Who waits for a child that is seen to stand by has no work either.
+        let stands_by = foremost[Class::Child].min(children.stood_by);
+        foremost[Class::Child] -= stands_by;
+        foremost[Class::Idle] += stands_by;
         let told = Told::by(profile, &mut foremost, &children, compute + io - both);
         let [compute, io, both] = [compute, io, both].map(|share| told.of_wall(share));
         let python = is_python(profile);
