@@ -23,20 +23,16 @@ pub(crate) struct Groups {
 impl Groups {
     /// Those of this process for a controller such as `memory` or `cpu`.
     pub(crate) fn of_this_process(controller: &str) -> Option<Self> {
-        Self::of_process(None, controller)
-    }
-
-    /// Those of a process, of this one if none is given, as far as they can be seen from here.
-    pub(crate) fn of_process(pid: Option<i32>, controller: &str) -> Option<Self> {
-        let process = pid.map_or("self".to_owned(), |pid| pid.to_string());
-        let membership = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
+        let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         Self::find(controller, &membership, &mounts)
     }
 
+    /// Those that `/proc/PID/cgroup` and `/proc/self/mountinfo` tell of, as far as they can be seen from here.
+    ///
     /// A machine may have both versions, each with controllers of its own; one that the first
     /// version has, the second has not.
-    fn find(controller: &str, membership: &str, mounts: &str) -> Option<Self> {
+    pub(crate) fn find(controller: &str, membership: &str, mounts: &str) -> Option<Self> {
         let path_of = |wanted: &dyn Fn(&str) -> bool| {
             membership.lines().find_map(|line| {
                 let mut fields = line.splitn(3, ':').skip(1);

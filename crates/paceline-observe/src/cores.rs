@@ -8,30 +8,30 @@ use crate::cgroup::{Groups, Version};
 /// Cores that this process may use: the least of its affinity and the quotas of all cgroups around
 /// it, not the host's count. A quota can leave a fraction.
 pub fn cores() -> f64 {
-    cores_of(None)
-}
-
-/// The same for another process.
-pub(crate) fn cores_of(pid: Option<i32>) -> f64 {
-    let affinity = rustix::thread::sched_getaffinity(pid.and_then(rustix::process::Pid::from_raw));
-    let allowed = affinity.map_or_else(
-        // The set of a machine with very many cores does not fit.
-        |_| std::thread::available_parallelism().map_or(1, usize::from),
-        |set| set.count() as usize,
-    );
-    let quota = Groups::of_process(pid, "cpu").and_then(|groups| {
+    let quota = Groups::of_this_process("cpu").and_then(|groups| {
         let quotas = groups
             .folders
             .iter()
             .filter_map(|folder| quota_of(folder, groups.version));
         quotas.reduce(f64::min)
     });
-    let allowed = allowed.max(1) as f64;
+    let allowed = allowed_to(None);
     quota.map_or(allowed, |quota| quota.min(allowed))
 }
 
+/// Cores that a process may run on, of this one if none is given, whatever its quotas.
+pub(crate) fn allowed_to(pid: Option<i32>) -> f64 {
+    let affinity = rustix::thread::sched_getaffinity(pid.and_then(rustix::process::Pid::from_raw));
+    let allowed = affinity.map_or_else(
+        // The set of a machine with very many cores does not fit.
+        |_| std::thread::available_parallelism().map_or(1, usize::from),
+        |set| set.count() as usize,
+    );
+    allowed.max(1) as f64
+}
+
 /// The cores' worth of time that a group gets, if it has a quota.
-fn quota_of(folder: &Path, version: Version) -> Option<f64> {
+pub(crate) fn quota_of(folder: &Path, version: Version) -> Option<f64> {
     let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let (quota, period) = match version {
         Version::One => (text("cpu.cfs_quota_us")?, text("cpu.cfs_period_us")?),

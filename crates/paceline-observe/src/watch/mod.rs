@@ -8,6 +8,7 @@
 mod activity;
 mod around;
 mod attach;
+mod bounds;
 mod call;
 mod clock;
 mod descriptor;
@@ -23,6 +24,7 @@ mod pipe_ends;
 mod pools;
 mod python;
 mod python_runtime;
+mod quotas;
 mod sources;
 mod stat;
 mod summary;

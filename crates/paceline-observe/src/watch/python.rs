@@ -36,10 +36,7 @@ impl Python {
         activity: Activity,
         since: Duration,
     ) -> (Activity, Option<SourceLine>) {
-        let stack = self.lines.as_ref().and_then(|lines| lines.latest(tid));
-        if let Some(turn) = stack.as_ref().and_then(|stack| stack.event_loop) {
-            self.loops.insert(tid, turn.name);
-        }
+        let stack = self.note(tid);
         // A stack that was read before the wait began is of something else.
         let stack = stack.filter(|stack| stack.at >= since);
         let place = match &activity.target {
@@ -58,6 +55,15 @@ impl Python {
         }
         let line = stack.and_then(|stack: Arc<Stack>| line_of(class, &stack));
         (Activity { class, ..activity }, line)
+    }
+
+    /// The latest stack of a thread. If there is an event loop on it, it is remembered.
+    pub(crate) fn note(&mut self, tid: i32) -> Option<Arc<Stack>> {
+        let stack = self.lines.as_ref().and_then(|lines| lines.latest(tid));
+        if let Some(turn) = stack.as_ref().and_then(|stack| stack.event_loop) {
+            self.loops.insert(tid, turn.name);
+        }
+        stack
     }
 
     /// The event loop that a thread was seen to run.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::bounds::Bounds;
 use super::ledger::{Ledger, Sums, ThreadSums};
 use super::loops::{Candidate, Language, event_loop};
 use super::outside::OutsideBase;
@@ -88,7 +89,6 @@ pub(crate) struct Summary {
     pub(crate) ending: Ending,
     pub(crate) wall: Duration,
     pub(crate) began: Duration,
-    pub(crate) cores: f64,
     pub(crate) looks: u64,
     pub(crate) cost: Duration,
     pub(crate) lowered_to: Option<f64>,
@@ -98,6 +98,7 @@ pub(crate) struct Summary {
     pub(crate) ledger: Ledger,
     pub(crate) peers: Peers,
     pub(crate) outside: OutsideBase,
+    pub(crate) bounds: Bounds,
     pub(crate) switches: Switching,
     pub(crate) python: Python,
 }
@@ -141,7 +142,7 @@ impl Summary {
         Profile {
             wall: self.wall,
             ending: self.ending,
-            cores: self.cores,
+            cores: self.bounds.cores(),
             time: sums.time,
             of_wall: sums.of_wall,
             foremost: sums.foremost,
@@ -156,7 +157,7 @@ impl Summary {
             network,
             outside: Outside {
                 others_cpu: busy.saturating_sub(cpu + self.cost),
-                throttled: self.outside.throttled_since(),
+                throttled: self.bounds.throttled(),
             },
             memory: MemoryUse {
                 rss_bytes: kept.rss_bytes,

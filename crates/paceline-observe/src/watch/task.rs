@@ -86,9 +86,12 @@ impl Task {
         }
     }
 
-    /// Threads often name themselves after they have started.
+    /// Threads often name themselves after they have started. One that has ended keeps its name.
     pub(crate) fn read_name(&mut self) {
-        self.name = name_of(&self.folder);
+        let name = name_of(&self.folder);
+        if !name.is_empty() {
+            self.name = name;
+        }
     }
 }
 
@@ -123,6 +126,12 @@ mod tests {
         let mut children = Vec::new();
         task.add_children(&mut buffer, &mut children);
         let gone = PathBuf::from("/proc/self/task/0");
-        assert!(Task::open(gone, false, &Allowance::of(9)).is_none());
+        assert!(Task::open(gone.clone(), false, &Allowance::of(9)).is_none());
+        // One that has ended since.
+        let mut task = task;
+        let name = task.name.clone();
+        task.folder = gone;
+        task.read_name();
+        assert!(!name.is_empty() && task.name == name);
     }
 }

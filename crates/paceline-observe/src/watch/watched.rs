@@ -186,7 +186,10 @@ impl Watched {
             return;
         }
         let program = fs::read_link(self.folder.join("exe")).ok();
-        let name = name_of(&self.folder);
+        let mut name = name_of(&self.folder);
+        if name.is_empty() {
+            name.clone_from(&self.name);
+        }
         if program.is_some() && program != self.program {
             self.program = program;
             self.new_program = true;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::activity::activity;
 use super::around::Around;
 use super::attach::{AttachError, check};
+use super::bounds::Bounds;
 use super::call::Now;
 use super::clock;
 use super::kernel_file::Allowance;
@@ -78,10 +79,10 @@ pub struct Watcher {
     peers: Peers,
     pipes: PipeEnds,
     outside: OutsideBase,
+    bounds: Bounds,
     pace: Pace,
     ended: Ended,
     began: Duration,
-    cores: f64,
     page_bytes: u64,
     scan_due: Duration,
     /// When it may be done at the earliest.
@@ -138,11 +139,11 @@ impl Watcher {
             ledger: Ledger::default(),
             peers: Peers::new(began),
             pipes: PipeEnds::default(),
-            outside: OutsideBase::of(pid),
+            outside: OutsideBase::now(),
+            bounds: Bounds::of(pid, began),
             pace: Pace::new(),
             ended: Ended::default(),
             began,
-            cores: crate::cores::cores_of(Some(pid)),
             page_bytes: rustix::param::page_size() as u64,
             scan_due: began,
             next_scan: began,
@@ -245,7 +246,6 @@ impl Watcher {
             ending,
             wall: self.last.saturating_sub(self.began),
             began: self.began,
-            cores: self.cores,
             looks: self.looks,
             cost: self.cost + self.python.cpu(),
             lowered_to: self.pace.lowered_to(),
@@ -255,6 +255,7 @@ impl Watcher {
             ledger: self.ledger,
             peers: self.peers,
             outside: self.outside,
+            bounds: self.bounds,
             switches: self.switches,
             python: self.python,
         }
@@ -337,6 +338,9 @@ impl Watcher {
             rss_bytes += process.rss_bytes;
         }
         self.ended.measure(rss_bytes);
+        let alive = !self.tree.has_ended();
+        let processes = self.tree.processes.keys().copied();
+        self.bounds.look(now, self.finishing, alive, processes);
         if measure {
             self.measure_due = now + MEASURE;
         }
@@ -392,7 +396,13 @@ impl LookAtTask<'_> {
             return Found::Ended;
         }
         task.wait = match doing {
-            Doing::Running => None,
+            Doing::Running => {
+                // A loop that computes is never seen to wait.
+                if let Some(stacks) = &mut self.stacks {
+                    stacks.note(self.around.tid);
+                }
+                None
+            }
             Doing::Waiting(id) => Some(Asleep {
                 id,
                 socket,

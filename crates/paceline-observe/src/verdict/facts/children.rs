@@ -7,6 +7,8 @@ use crate::profile::{Class, Profile, Target};
 
 /// A process that only waited at least this share of its life is a sleeper.
 const SLEEPER: f64 = 0.7;
+/// A thread that stands by for this share of its life has no work.
+const STANDS_BY: f64 = 0.9;
 /// What it waited for then: nothing that any more of it would bring about.
 const SLEEPS: [Class; 7] = [
     Class::Sleep,
@@ -55,6 +57,8 @@ pub(in crate::verdict) struct Children {
     pub(in crate::verdict) io_waiters: usize,
     /// How many ran at once, on average.
     pub(in crate::verdict) at_once: f64,
+    /// Of the wall, so many of them were there and stood by for work, all of their threads.
+    pub(in crate::verdict) stood_by: f64,
     /// The name of the one waited for longest.
     pub(in crate::verdict) name: Option<String>,
 }
@@ -82,6 +86,10 @@ impl Children {
                 &[Class::Disk, Class::PageFault, Class::Network, Class::Poll],
             );
             process.life = process.life.max(lifetime(thread));
+            process.works |= ratio(
+                seconds_in(thread, &[Class::Idle, Class::Join]),
+                lifetime(thread),
+            ) < STANDS_BY;
             process.pauses |= thread.name == PAUSE && shells.contains(&thread.parent);
             process.is_child |= thread.parent != 0;
             process.starts_others |= parents.contains(&thread.pid);
@@ -134,6 +142,13 @@ impl Children {
                 .filter(|process| ratio(process.io, process.life) >= 0.3)
                 .count(),
             at_once: ratio(leaves().map(|process| process.life).sum(), wall),
+            stood_by: ratio(
+                leaves()
+                    .filter(|process| !process.works)
+                    .map(|process| process.life)
+                    .sum(),
+                wall,
+            ),
             name: requests::longest(profile, |wait| wait.class == Class::Child)
                 .and_then(|index| profile.waits.get(index))
                 .and_then(|wait| match &wait.target {
@@ -150,6 +165,8 @@ struct Process {
     sleeps: f64,
     io: f64,
     life: f64,
+    /// One of its threads at least.
+    works: bool,
     pauses: bool,
     interpreter: bool,
     is_child: bool,

@@ -30,6 +30,8 @@ pub(in crate::verdict) struct Loop {
     pub(in crate::verdict) blocked: f64,
     /// In its poll.
     pub(in crate::verdict) polled: f64,
+    /// Of its life, for which one of the threads that run the loop polls, whichever.
+    pub(in crate::verdict) polled_by_any: f64,
     /// Computing, or ready to; of the whole time, and of all threads of a loop that several run.
     pub(in crate::verdict) computed: f64,
     /// The call that blocked it longest, as an index into the profile's waits.
@@ -87,19 +89,24 @@ fn of(thread: &ThreadProfile, kind: &EventLoop, profile: &Profile) -> (f64, Loop
         idle += parked;
     }
     let active = lifetime(thread) - idle;
-    // A task moves from worker to worker.
-    let computed_by_all: f64 = if shared {
-        let workers = profile
-            .threads
-            .iter()
-            .filter(|other| other.pid == thread.pid && other.event_loop.as_ref() == Some(kind));
-        workers.map(|worker| seconds_in(worker, &COMPUTE)).sum()
-    } else {
-        computed
+    // A task moves from worker to worker, and so does the poll.
+    let by_all = |own: f64, of: &dyn Fn(&ThreadProfile) -> f64| {
+        if shared {
+            let workers = profile
+                .threads
+                .iter()
+                .filter(|other| other.pid == thread.pid && other.event_loop.as_ref() == Some(kind));
+            workers.map(of).sum()
+        } else {
+            own
+        }
     };
+    let computed_by_all: f64 = by_all(computed, &|worker| seconds_in(worker, &COMPUTE));
+    let polled_by_any: f64 = by_all(polled(thread), &polled);
     let looped = Loop {
         blocked: ratio(blocked, active).min(1.0),
-        polled: ratio(thread.time[Class::Poll].as_secs_f64() + slept, active).min(1.0),
+        polled: ratio(polled(thread), active).min(1.0),
+        polled_by_any: ratio(polled_by_any, lifetime(thread)).min(1.0),
         computed: ratio(computed_by_all, lifetime(thread)).min(1.0),
         blocked_by: thread
             .loop_blocked_by
@@ -150,6 +157,10 @@ fn is_a_loop(thread: &ThreadProfile, kind: &EventLoop, profile: &Profile, cores:
 }
 
 fn polling(thread: &ThreadProfile) -> f64 {
-    let polled = thread.time[Class::Poll] + thread.slept_in_poll;
-    ratio(polled.as_secs_f64(), lifetime(thread))
+    ratio(polled(thread), lifetime(thread))
+}
+
+/// Seconds in its poll.
+fn polled(thread: &ThreadProfile) -> f64 {
+    (thread.time[Class::Poll] + thread.slept_in_poll).as_secs_f64()
 }

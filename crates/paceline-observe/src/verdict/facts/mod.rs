@@ -105,6 +105,10 @@ impl<'a> Facts<'a> {
 
         let mut foremost = foremost(profile, wall);
         let children = Children::of(profile);
+        // Who waits for a child that is seen to stand by has no work either.
+        let stands_by = foremost[Class::Child].min(children.stood_by);
+        foremost[Class::Child] -= stands_by;
+        foremost[Class::Idle] += stands_by;
         let told = Told::by(profile, &mut foremost, &children, compute + io - both);
         let [compute, io, both] = [compute, io, both].map(|share| told.of_wall(share));
         let python = is_python(profile);
@@ -116,16 +120,19 @@ impl<'a> Facts<'a> {
         let waiting = Waiting::of(profile, &foremost, (io - both).max(0.0));
         let least = compute.min(io);
         let cpu_time = profile.cpu.user.as_secs_f64() + profile.cpu.system.as_secs_f64();
+        let crowd = ratio(cpu + queued, compute * wall);
+        // The kernel adds up over cores what it held, and those that are held are ready.
+        let throttled = profile.outside.throttled.as_secs_f64() / crowd.max(1.0);
         Self {
             profile,
             wall,
             cores,
             run: ratio(cpu, wall),
             queue: ratio(queued, wall),
-            crowd: ratio(cpu + queued, compute * wall),
+            crowd,
             demand: ratio(ratio(cpu + queued, wall), cores),
             others: ratio(profile.outside.others_cpu.as_secs_f64(), wall),
-            throttled: of_wall(profile.outside.throttled.as_secs_f64()),
+            throttled: of_wall(throttled),
             compute,
             io,
             both,

@@ -1,7 +1,7 @@
 //! What is waited for while nothing computes, as shares of the wall.
 
 use super::{ratio, working::is_housekeeper};
-use crate::profile::{ByClass, Class, Profile};
+use crate::profile::{ByClass, Class, Profile, Target};
 
 /// Shares of the wall in which nothing stronger happened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,6 +15,8 @@ pub(in crate::verdict) struct Waiting {
     pub(in crate::verdict) child: f64,
     /// For the other end of a pipe that is none of ours.
     pub(in crate::verdict) pipe: f64,
+    /// What of the waits for pipes is for such of which nobody who is watched has the other end.
+    pub(in crate::verdict) far_end: f64,
     /// In an event poll or for a signal, without limit, and nobody seen who would end it.
     pub(in crate::verdict) event: f64,
 }
@@ -54,9 +56,23 @@ impl Waiting {
             lock: foremost[Class::Lock],
             child: foremost[Class::Child],
             pipe: foremost[Class::Pipe],
+            far_end: far_end(profile),
             event: (poll - timed_poll) + (condition - timed_condition),
         }
     }
+}
+
+/// Of the time in waits for pipes and terminals, the share in those that lead out of what is watched.
+fn far_end(profile: &Profile) -> f64 {
+    let (mut time, mut out) = (0.0, 0.0);
+    for wait in (profile.waits.iter()).filter(|wait| wait.class == Class::Pipe) {
+        let seconds = wait.time.as_secs_f64();
+        time += seconds;
+        if !matches!(&wait.target, Target::Pipe { other: Some(_), .. }) {
+            out += seconds;
+        }
+    }
+    ratio(out, time).min(1.0)
 }
 
 /// Of the waits of a class, the share of time in calls with a limit.

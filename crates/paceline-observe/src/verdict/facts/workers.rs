@@ -23,12 +23,10 @@ const SIDE_BY_SIDE: f64 = 0.5;
 pub(in crate::verdict) struct Workers {
     /// How many were at work at once, at most; 0 if nothing was done side by side.
     pub(in crate::verdict) count: usize,
-    /// The compute of the busiest one, in seconds; of each round, added up.
-    pub(in crate::verdict) most: f64,
-    /// The compute of all, in seconds.
-    pub(in crate::verdict) sum: f64,
-    /// What even shares would be, in seconds; of each round, added up.
-    pub(in crate::verdict) even: f64,
+    /// Their CPU time: what each has to do, whoever else is on the cores.
+    pub(in crate::verdict) work: Parts,
+    /// Their time on a core or ready for one: how long each took.
+    pub(in crate::verdict) ready: Parts,
     /// Of all compute, the share that was theirs.
     pub(in crate::verdict) share: f64,
     /// Of their lives, the share that they waited for a signal: of each other, if they do the work.
@@ -64,7 +62,7 @@ impl Workers {
         groups
             .into_values()
             .filter_map(|group| Self::of_group(group, all))
-            .max_by(|a, b| a.sum.total_cmp(&b.sum))
+            .max_by(|a, b| a.ready.sum.total_cmp(&b.ready.sum))
             .unwrap_or_default()
     }
 
@@ -74,17 +72,15 @@ impl Workers {
         group.retain(|thread| compute(thread) > least);
         let mut workers = Self::default();
         let (mut lives, mut signals) = (0.0, 0.0);
-        while let Some(busiest) = group.first().copied() {
+        while let Some(longest) = group.first().copied() {
             let (round, others) = group.into_iter().partition::<Vec<_>, _>(|thread| {
-                thread.tid == busiest.tid || side_by_side(thread, busiest)
+                thread.tid == longest.tid || side_by_side(thread, longest)
             });
             group = others;
-            let sum: f64 = round.iter().map(|thread| compute(thread)).sum();
             let at_once = at_once(&round);
             workers.count = workers.count.max(at_once);
-            workers.most += compute(busiest);
-            workers.sum += sum;
-            workers.even += ratio(sum, at_once as f64);
+            workers.work.add(&round, at_once, ran);
+            workers.ready.add(&round, at_once, compute);
             lives += round.iter().map(|t| t.alive.as_secs_f64()).sum::<f64>();
             signals += round
                 .iter()
@@ -92,13 +88,33 @@ impl Workers {
                 .sum::<f64>();
         }
         (workers.count >= 2).then(|| Self {
-            share: ratio(workers.sum, all).min(1.0),
+            share: ratio(workers.ready.sum, all).min(1.0),
             signals: ratio(signals, lives).min(1.0),
             ..workers
         })
     }
+}
 
-    /// The busiest one's compute over even shares; 1 if all did the same.
+/// A kind of time, divided among workers, in seconds. That of each round is added up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::verdict) struct Parts {
+    /// Of the one that had most.
+    pub(in crate::verdict) most: f64,
+    /// Of all.
+    pub(in crate::verdict) sum: f64,
+    /// What even shares would be.
+    pub(in crate::verdict) even: f64,
+}
+
+impl Parts {
+    fn add(&mut self, round: &[&ThreadProfile], at_once: usize, of: fn(&ThreadProfile) -> f64) {
+        let sum: f64 = round.iter().map(|thread| of(thread)).sum();
+        self.most += round.iter().map(|thread| of(thread)).fold(0.0, f64::max);
+        self.sum += sum;
+        self.even += ratio(sum, at_once as f64);
+    }
+
+    /// The largest part over an even share; 1 if all are the same.
     pub(in crate::verdict) fn unevenness(&self) -> f64 {
         ratio(self.most, self.even)
     }
@@ -138,6 +154,10 @@ fn main_among<'a>(
 
 fn compute(thread: &ThreadProfile) -> f64 {
     seconds_in(thread, &[Class::Cpu, Class::RunQueue])
+}
+
+fn ran(thread: &ThreadProfile) -> f64 {
+    seconds_in(thread, &[Class::Cpu])
 }
 
 fn ends(thread: &ThreadProfile) -> f64 {

@@ -6,6 +6,8 @@ use super::super::{Cause, words};
 
 /// The loop's thread computes for at least this share of its active time.
 const COMPUTES: f64 = 0.85;
+/// For less than this somebody polls: where several threads run a loop, it goes on if one of them does.
+const POLLED: f64 = 0.3;
 /// And less than this of the cores is wanted.
 const CORES: f64 = 0.8;
 /// And for less than this no other thread of it waits for a lock.
@@ -19,6 +21,10 @@ pub(super) const RULE: Rule = Rule {
             "of its active time the event loop's thread computes",
             |f| f.event_loop.map_or(0.0, |l| l.computed),
         ),
+        Border::share_below(POLLED, "", |f| {
+            f.event_loop.map_or(0.0, |l| l.polled_by_any)
+        })
+        .unsaid(),
         Border::share_below(CORES, "of the cores are wanted", |f| f.demand),
         // Threads of a run-time system are all called the same, also those that take turns under a lock.
         Border::share_below(LOCKED, "", |f| f.lock.of_wall).unsaid(),

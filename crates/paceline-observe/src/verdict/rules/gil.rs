@@ -9,7 +9,8 @@ use crate::profile::Class;
 const WAITED: f64 = 0.5;
 /// And one computes for more than this.
 const COMPUTE: f64 = 0.7;
-/// With more of the cores in use than this, it is not the interpreter that limits.
+/// With more of the cores in use than this, it is not the interpreter that limits. Those who are ready beside
+/// the one that has it would not find it free: they do not count.
 const CORES: f64 = 0.8;
 
 pub(super) const RULE: Rule = Rule {
@@ -21,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
             |f| f.of_wall(Class::Gil),
         ),
         Border::share_at_least(COMPUTE, "of the time a thread computes", |f| f.compute),
-        Border::share_below(CORES, "of the cores are used", |f| f.demand),
+        Border::share_below(CORES, "of the cores are used", |f| f.utilisation),
     ],
     weight: 1.0,
     sentence: |f| {

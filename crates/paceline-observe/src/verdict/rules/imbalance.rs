@@ -1,6 +1,6 @@
 //! Workers wait for the slowest of them.
 
-use super::super::facts::{Facts, Workers, ratio};
+use super::super::facts::{Facts, ratio};
 use super::super::plan::Plan;
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Law, Model, Speedup, words};
@@ -9,8 +9,11 @@ use super::super::{Cause, Law, Model, Speedup, words};
 const COMPUTE: f64 = 0.7;
 /// … and these workers do at least this much of it.
 const SHARE: f64 = 0.7;
-/// The busiest one has this many times the work of the average one.
-const UNEVENNESS: f64 = 1.35;
+/// The busiest one has this many times the work of the average one …
+const UNEVENNESS: f64 = 1.25;
+/// … and takes so many times as long, since workers that take one piece after the other even out what others
+/// on the cores do to them.
+const LONGER: f64 = 1.1;
 /// Even work would be done faster by this factor.
 const WORTH: f64 = 1.15;
 /// Of what the others compute, this much lies beside the busiest one's: a goroutine that moves from one
@@ -35,8 +38,12 @@ pub(super) const UNEVEN: Rule = Rule {
             ..Border::at_least(
                 UNEVENNESS,
                 "times the work of the average worker has the busiest",
-                |f| f.workers.unevenness(),
+                |f| f.workers.work.unevenness(),
             )
+        },
+        Border {
+            width: 0.1,
+            ..Border::at_least(LONGER, "", |f| f.workers.ready.unevenness()).unsaid()
         },
         Border::at_least(WORTH, "", even_gain).unsaid(),
         Border::share_at_least(
@@ -50,8 +57,8 @@ pub(super) const UNEVEN: Rule = Rule {
         format!(
             "Workers wait for the slowest: of {}, the busiest computes for {}, the average for {}.",
             f.workers.count,
-            words::seconds(f.workers.most),
-            words::seconds(f.workers.even)
+            words::seconds(f.workers.work.most),
+            words::seconds(f.workers.work.even)
         )
     },
     prescribe: |f| even_out(f, even_gain(f)),
@@ -93,18 +100,24 @@ pub(super) const BARRIER: Rule = Rule {
 /// Of what all but the busiest compute, the share that it does not make the wall longer.
 fn beside(facts: &Facts<'_>) -> f64 {
     let of_wall = facts.compute * facts.wall;
-    let Workers { most, sum, .. } = facts.workers;
-    ratio(sum - of_wall.max(most), sum - most).min(1.0)
+    let ready = facts.workers.ready;
+    ratio(ready.sum - of_wall.max(ready.most), ready.sum - ready.most).min(1.0)
 }
 
-/// How much faster the workers would be done with even shares.
+/// How much faster the workers would be done with even shares, were nobody else on the cores.
 fn even_gain(facts: &Facts<'_>) -> f64 {
-    let lanes = facts.cores.max(1.0).min(facts.workers.count as f64);
-    let even = ratio(facts.workers.sum, lanes);
+    let workers = &facts.workers;
+    let lanes = facts.cores.max(1.0).min(workers.count as f64);
+    let apart = (facts.wall - workers.ready.most).max(0.0);
     ratio(
-        facts.wall,
-        (facts.wall - facts.workers.most).max(0.0) + even,
+        apart + workers.work.most,
+        apart + ratio(workers.work.sum, lanes),
     )
+}
+
+/// Workers are seen to wait for the slowest: cores that are wanted for a while rest later.
+pub(super) fn is_uneven(facts: &Facts<'_>) -> bool {
+    UNEVEN.matches(facts)
 }
 
 fn even_out(facts: &Facts<'_>, gain: f64) -> super::super::Prescription {

@@ -96,7 +96,7 @@ pub(super) const TURNS: Rule = Rule {
             width: 0.1,
             ..Border::below(ONE_AT_A_TIME, "of them run at once", |f| f.crowd)
         },
-        Border::below(EVEN, "", |f| f.workers.unevenness()).unsaid(),
+        Border::below(EVEN, "", |f| f.workers.ready.unevenness()).unsaid(),
     ],
     weight: 0.8,
     sentence: |f| {

@@ -30,12 +30,12 @@ use super::rule::Rule;
 pub(super) static LAST: &Rule = &undetermined::UNEXPLAINED;
 
 /// In the order in which they are tried.
-pub(super) static RULES: [&Rule; 36] = [
+pub(super) static RULES: [&Rule; 37] = [
     &undetermined::TOO_SHORT,
     &undetermined::TOO_FEW_LOOKS,
     &undetermined::AT_REST,
-    &outside_contention::OTHERS,
     &outside_contention::QUOTA,
+    &outside_contention::OTHERS,
     &blocking_call_in_loop::RULE,
     &cpu_in_loop::RULE,
     &gil::RULE,
@@ -59,6 +59,7 @@ pub(super) static RULES: [&Rule; 36] = [
     &peer::ONE,
     &peer::HIDDEN,
     &peer::PIPE,
+    &undetermined::FAR_END,
     &child::UNSEEN,
     &lock::HELD,
     // What lies between the borders.

@@ -1,5 +1,6 @@
 //! The program waits for cores that others have, or that a quota keeps from it.
 
+use super::super::facts::{Facts, ratio};
 use super::super::plan::Plan;
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Law, Speedup, words};
@@ -14,8 +15,8 @@ const OWN: f64 = 0.9;
 const OF_WALL: f64 = 0.25;
 /// Of its cores, others use at least this much.
 const OTHERS_USE: f64 = 0.25;
-/// And for less than this a thread waits for a lock of the program.
-const LOCKED: f64 = 0.6;
+/// If a thread waits for a lock of the program, or of the interpreter, for at least this, one works at a time.
+const IN_TURNS: f64 = 0.5;
 /// A quota that holds it for less than this is not what limits.
 const HELD: f64 = 0.2;
 /// With more threads than this for each core, their number is at fault and not the quota.
@@ -28,9 +29,9 @@ pub(super) const OTHERS: Rule = Rule {
             QUEUE_OVER_RUN,
             "times as long as its threads run they queue for cores that others have",
             |f| {
-                // Its own threads explain what exceeds the cores while it computes.
-                let own = (f.crowd - f.cores).max(0.0) * f.compute;
-                super::super::facts::ratio(f.queue - own, f.run)
+                // Its own threads explain what exceeds the cores while it computes, or its turns.
+                let own = (f.crowd - lanes(f)).max(0.0) * f.compute;
+                ratio(f.queue - own, f.run)
             },
         ),
         Border::share_below(OWN, "of its cores it gets", |f| f.run / f.cores),
@@ -42,8 +43,6 @@ pub(super) const OTHERS: Rule = Rule {
         Border::share_at_least(OTHERS_USE, "of its cores others use", |f| {
             f.others / f.cores
         }),
-        // On a free machine they would still take turns.
-        Border::share_below(LOCKED, "", |f| f.lock.of_wall).unsaid(),
     ],
     weight: 1.0,
     sentence: |f| {
@@ -67,6 +66,16 @@ pub(super) const OTHERS: Rule = Rule {
         )
     },
 };
+
+/// How many of its threads could run at once on a free machine.
+fn lanes(facts: &Facts<'_>) -> f64 {
+    let in_turns = facts.lock.of_wall.max(facts.of_wall(Class::Gil)) >= IN_TURNS;
+    if in_turns {
+        facts.cores.min(1.0)
+    } else {
+        facts.cores
+    }
+}
 
 pub(super) const QUOTA: Rule = Rule {
     cause: Cause::OutsideContention,

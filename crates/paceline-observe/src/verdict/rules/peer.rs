@@ -12,7 +12,10 @@ const IO: f64 = 0.3;
 /// Below it, waits are still what it does most.
 const MOSTLY_IO: f64 = 0.15;
 /// The other end of a pipe is all there is to wait for, for this share of the wall.
-const PIPE_OF_WALL: f64 = 0.5;
+pub(super) const PIPE_OF_WALL: f64 = 0.5;
+
+/// With more than this of the pipes leading out of what is watched, nobody is seen who would answer.
+pub(super) const FAR_END: f64 = 0.5;
 
 pub(super) const MANY_IN_FLIGHT: Rule = Rule {
     cause: Cause::Peer,
@@ -70,11 +73,14 @@ pub(super) const HIDDEN: Rule = Rule {
 
 pub(super) const PIPE: Rule = Rule {
     cause: Cause::Peer,
-    borders: &[Border::share_at_least(
-        PIPE_OF_WALL,
-        "of the time all it waits for is the other end of a pipe",
-        |f| f.waiting.pipe,
-    )],
+    borders: &[
+        Border::share_at_least(
+            PIPE_OF_WALL,
+            "of the time all it waits for is the other end of a pipe",
+            |f| f.waiting.pipe,
+        ),
+        Border::share_below(FAR_END, "", |f| f.waiting.far_end).unsaid(),
+    ],
     weight: 0.9,
     sentence: |f| {
         let wait = f.longest_wait(Class::Pipe);

@@ -4,6 +4,7 @@ use super::super::facts::Facts;
 use super::super::plan::Plan;
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Prescription, words};
+use super::peer;
 use crate::profile::{Class, Ending, Source};
 
 /// Shorter than this, start-up is all there is.
@@ -81,6 +82,38 @@ pub(super) const AT_REST: Rule = Rule {
         )
     },
     prescribe: |facts| Plan::as_it_is(facts).advise(facts, "Watch it while it has work.".into()),
+};
+
+pub(super) const FAR_END: Rule = Rule {
+    cause: Cause::Undetermined,
+    borders: &[
+        Border::share_at_least(
+            peer::PIPE_OF_WALL,
+            "of the time all it waits for is the other end of a pipe",
+            |f| f.waiting.pipe,
+        ),
+        Border::share_at_least(
+            peer::FAR_END,
+            "of that is for pipes of which nobody watched has the other end",
+            |f| f.waiting.far_end,
+        ),
+    ],
+    weight: 0.9,
+    sentence: |f| {
+        format!(
+            "It waits for {}, {} of the time, and nobody who was watched has that.",
+            f.longest_wait(Class::Pipe)
+                .map_or("the other end of a pipe".into(), words::place),
+            words::percent(f.waiting.pipe)
+        )
+    },
+    prescribe: |f| {
+        Plan::as_it_is(f).advise(
+            f,
+            "Diagnose who writes its input or reads its output, or both together (sh -c 'a | b')."
+                .into(),
+        )
+    },
 };
 
 pub(super) const UNEXPLAINED: Rule = Rule {

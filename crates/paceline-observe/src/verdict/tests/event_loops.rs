@@ -193,6 +193,35 @@ fn a_runtimes_threads_for_blocking_work_may_block() {
 }
 
 #[test]
+fn compute_in_one_worker_leaves_the_loop_to_another() {
+    // Of a runtime's threads one computes; another polls for as long.
+    let beside = |polls: f64, io: f64| {
+        let program = Program::watched(10.0, 2.0)
+            .thread("app", &[(Class::Condition, 10.0)])
+            .thread("tokio-runtime-w", &[(Class::Cpu, 9.5), (Class::Poll, 0.2)])
+            .runs(tokio())
+            .thread(
+                "tokio-runtime-w",
+                &[
+                    (Class::Poll, polls - 0.2),
+                    (Class::Condition, 10.0 - polls + 0.2),
+                ],
+            )
+            .runs(tokio());
+        program.seen(|profile| {
+            profile.overlap.io = seconds(io);
+            profile.overlap.both = seconds(io - 0.2);
+            profile.overlap.io_in_flight = seconds(io);
+        })
+    };
+    expect(&beside(9.5, 5.0), Cause::OverlappedCpu);
+    expect(&beside(9.5, 1.0), Cause::SerialCpu);
+    // Nobody polls meanwhile: answers are left lying.
+    expect(&beside(2.8, 5.0), Cause::CpuInLoop);
+    expect(&beside(3.2, 5.0), Cause::OverlappedCpu);
+}
+
+#[test]
 fn a_loop_at_rest_beside_an_executor_is_not_what_limits() {
     let profile = Program::watched(10.0, 4.0)
         .thread("python3", &[(Class::Poll, 9.9), (Class::Cpu, 0.1)])

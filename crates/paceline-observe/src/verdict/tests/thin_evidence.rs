@@ -66,6 +66,33 @@ fn nothing_to_do() {
 }
 
 #[test]
+fn a_server_without_a_client_has_nothing_to_do_whoever_started_it() {
+    // timeout 10 python3 -m http.server
+    let wrapped = |works: f64| {
+        Program::watched(10.0, 2.0)
+            .thread("timeout", &[(Class::Child, 10.0)])
+            .child(
+                "python3",
+                0.0,
+                &[
+                    (Class::Cpu, 0.01),
+                    (Class::Pipe, works),
+                    (Class::Idle, 9.99 - works),
+                ],
+            )
+            .seen(|profile| profile.foremost[Class::Child] = profile.wall)
+    };
+    let verdict = expect(&wrapped(0.0), Cause::Undetermined);
+    assert!(
+        verdict.sentence.contains("nothing to do"),
+        "{}",
+        verdict.sentence
+    );
+    // It waits for something for more than a tenth of its life.
+    expect(&wrapped(1.1), Cause::Child);
+}
+
+#[test]
 fn says_which_sources_are_missing() {
     let profile = Program::watched(10.0, 2.0)
         .thread("app", &[(Class::Other, 9.8), (Class::Cpu, 0.2)])

@@ -61,6 +61,37 @@ fn the_interpreter_has_to_be_waited_for_half_of_the_time() {
 }
 
 #[test]
+fn beside_others_pythons_threads_wait_for_the_interpreter_and_for_a_core() {
+    // A hog has one of two cores. Whoever is ready beside the one that runs would not find the interpreter
+    // free, however many cores there were.
+    let beside = |cores: f64, cpu: f64, queued: f64, gil: f64| {
+        Program::watched(4.0, cores)
+            .thread("python3", &[(Class::Join, 4.0)])
+            .pool(
+                4,
+                &[
+                    (Class::Cpu, cpu / 4.0),
+                    (Class::RunQueue, queued / 4.0),
+                    (Class::Gil, gil / 4.0),
+                    (Class::Idle, 4.0 - (cpu + queued + gil) / 4.0),
+                ],
+            )
+            .seen(|profile| {
+                profile.overlap.compute = seconds(3.9);
+                profile.outside.others_cpu = seconds(4.0 * cores - cpu);
+            })
+    };
+    expect(&beside(2.0, 3.8, 9.6, 2.1), Cause::Gil);
+    // They seldom wait for each other, and never get the cores.
+    expect(&beside(2.0, 2.0, 8.0, 1.9), Cause::OutsideContention);
+    // None of them runs for half of the time in which one is ready.
+    expect(&beside(2.0, 1.9, 8.0, 3.0), Cause::OutsideContention);
+    // They use the cores all the same, in code that needs no interpreter.
+    expect(&beside(2.0, 6.5, 5.0, 2.1), Cause::Saturated);
+    expect(&beside(4.0, 6.5, 5.0, 2.1), Cause::Gil);
+}
+
+#[test]
 fn on_one_core_the_interpreter_limits_nothing() {
     expect(&four_tasks(1.0, 3.0), Cause::Saturated);
 }

@@ -371,6 +371,37 @@ fn the_other_end_of_a_pipe_is_a_peer() {
 }
 
 #[test]
+fn what_comes_from_outside_is_not_known() {
+    // Lines from a process that is not watched, and some from one that is.
+    let reads = |outside: f64, own: f64| {
+        let piped = |other: Option<&str>| Target::Pipe {
+            name: "pipe:[8]".into(),
+            other: other.map(Into::into),
+        };
+        Program::watched(10.0, 2.0)
+            .thread(
+                "sh",
+                &[
+                    (Class::Pipe, outside + own),
+                    (Class::Cpu, 10.0 - outside - own),
+                ],
+            )
+            .wait(Class::Pipe, piped(None), outside, 40.0)
+            .wait(Class::Pipe, piped(Some("zcat")), own, 40.0)
+            .done()
+    };
+    let verdict = expect(&reads(5.1, 0.0), Cause::Undetermined);
+    assert!(
+        verdict.sentence.contains("pipe:[8]"),
+        "{}",
+        verdict.sentence
+    );
+    expect(&reads(4.9, 0.0), Cause::SerialCpu);
+    expect(&reads(3.1, 2.9), Cause::Undetermined);
+    expect(&reads(2.9, 3.1), Cause::Peer);
+}
+
+#[test]
 fn a_pipeline_that_computes_at_one_end_waits_for_nobody() {
     let profile = Program::watched(10.0, 4.0)
         .thread("sh", &[(Class::Child, 10.0)])

@@ -4,6 +4,7 @@
 //! the time between two looks at the whole program.
 
 mod account;
+mod chance;
 mod union;
 mod waits;
 
@@ -17,7 +18,8 @@ pub(crate) use waits::{WaitId, seconds};
 
 use super::sources::switches::Switch;
 use account::Account;
-use union::{Follower, Glimpse, Loose, Union, by_chance};
+use chance::by_chance;
+use union::{Follower, Glimpse, Loose, Union};
 use waits::Waits;
 
 /// Who waits on a condition variable this long, on average, has no work.
@@ -48,6 +50,7 @@ pub(crate) struct Ledger {
     fresh: HashSet<i32>,
     of_wall: ByClass<f64>,
     foremost: ByClass<f64>,
+    behind_signals: ByClass<f64>,
     compute: f64,
     io: f64,
     both: f64,
@@ -222,6 +225,7 @@ impl Ledger {
         for class in Class::ALL {
             self.of_wall[class] += union.of_wall[class];
             self.foremost[class] += union.foremost[class];
+            self.behind_signals[class] += union.behind_signals[class];
         }
         self.compute += union.compute;
         self.io += union.io;
@@ -239,6 +243,21 @@ impl Ledger {
         seconds(met + unmet + self.forgotten[Class::Cpu])
     }
 
+    /// Who waited for a signal for so much of the wall only stood by: what comes behind it was foremost.
+    fn stands_by(&mut self, of_wall: f64) {
+        let moved = of_wall.min(self.foremost[Class::Condition]);
+        let behind: f64 = self.behind_signals.iter().map(|(_, seconds)| seconds).sum();
+        self.foremost[Class::Condition] -= moved;
+        for class in Class::ALL {
+            let part = if behind > 0.0 {
+                self.behind_signals[class] / behind
+            } else {
+                0.0
+            };
+            self.foremost[class] += moved * part;
+        }
+    }
+
     /// Closes all accounts.
     pub(crate) fn finish(mut self) -> Sums {
         let running: Vec<i32> = self.threads.keys().copied().collect();
@@ -253,11 +272,10 @@ impl Ledger {
                 account.reclassify(id, Class::Condition, Class::Idle);
             }
             let of_wall = self.waits.of_wall(id);
-            for wall in [&mut self.of_wall, &mut self.foremost] {
-                let moved = of_wall.min(wall[Class::Condition]);
-                wall[Class::Idle] += moved;
-                wall[Class::Condition] -= moved;
-            }
+            let moved = of_wall.min(self.of_wall[Class::Condition]);
+            self.of_wall[Class::Idle] += moved;
+            self.of_wall[Class::Condition] -= moved;
+            self.stands_by(of_wall);
         }
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;

@@ -192,6 +192,40 @@ fn each_moment_belongs_to_what_is_foremost() {
 }
 
 #[test]
+fn behind_a_pool_at_rest_is_what_the_program_was_at() {
+    // A runtime's worker waits for a signal that does not come, another polls for half of the time.
+    let mut play = Play::default();
+    let signal = play.wait(Class::Condition);
+    let poll = play.wait(Class::Poll);
+    play.thread(1, 0, 0, 0, Doing::Waiting(signal));
+    play.thread(2, 0, 0, 0, Doing::Waiting(poll));
+    play.round();
+    for _ in 0..100 {
+        play.thread(1, 0, 0, 0, Doing::Waiting(signal));
+        play.thread(2, 0, 0, 0, Doing::Waiting(poll));
+        play.round();
+    }
+    play.ledger.end(2, play.now);
+    for _ in 0..100 {
+        play.thread(1, 0, 0, 0, Doing::Waiting(signal));
+        play.round();
+    }
+    let sums = play.ledger.finish();
+    assert!(close(sums.of_wall[Class::Idle], ms(2000)));
+    assert!(close(sums.foremost[Class::Condition], ms(0)));
+    assert!(
+        close(sums.foremost[Class::Poll], ms(1000)),
+        "{:?}",
+        sums.foremost
+    );
+    assert!(
+        close(sums.foremost[Class::Idle], ms(1000)),
+        "{:?}",
+        sums.foremost
+    );
+}
+
+#[test]
 fn phases_of_one_after_the_other_do_not() {
     let mut play = Play::default();
     let id = play.wait(Class::Network);

@@ -1,9 +1,7 @@
 //! What a program was at in a round: the time in which at least one thread did something.
 //!
 //! Where every context switch is known, threads are followed through them, and the times are exact up to the
-//! kind of a wait so short that no look met it. Elsewhere the threads are taken to be independent of each
-//! other within the round: the share in which at least one of them computed is 1 − Π(1 − their shares).
-//! That is exact where phases are longer than rounds.
+//! kind of a wait so short that no look met it.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -18,6 +16,9 @@ pub(crate) struct Union {
     pub(crate) of_wall: ByClass<f64>,
     /// Each moment given to what takes precedence.
     pub(crate) foremost: ByClass<f64>,
+    /// What waits for signals have of `foremost`, given to what takes precedence next: if those who wait for
+    /// them turn out to stand by, that is what the program was at.
+    pub(crate) behind_signals: ByClass<f64>,
     pub(crate) compute: f64,
     pub(crate) io: f64,
     pub(crate) both: f64,
@@ -34,53 +35,6 @@ pub(crate) struct Glimpse {
     /// What it last waited for, as far as is known.
     pub(crate) latest: Option<Class>,
     pub(crate) part: Part,
-}
-
-/// By the shares of the threads alone.
-pub(crate) fn by_chance(glimpses: &[Glimpse], length: f64, requests: bool) -> Union {
-    let mut none_of = ones();
-    let mut none_up_to = ones();
-    let (mut no_compute, mut no_io, mut neither) = (1.0, 1.0, 1.0);
-    for Glimpse { part, .. } in glimpses.iter().filter(|glimpse| glimpse.part.length > 0.0) {
-        let share = |seconds: f64| (seconds / part.length).clamp(0.0, 1.0);
-        let (mut compute, mut io, mut up_to) = (0.0, 0.0, 0.0);
-        for class in Class::PRECEDENCE {
-            let seconds = part.by_class[class];
-            none_of[class] *= 1.0 - share(seconds);
-            up_to += seconds;
-            none_up_to[class] *= 1.0 - share(up_to);
-            compute += if class.is_compute() { seconds } else { 0.0 };
-            io += if class.is_io() { seconds } else { 0.0 };
-        }
-        no_compute *= 1.0 - share(compute);
-        no_io *= 1.0 - share(io);
-        neither *= 1.0 - share(compute + io);
-    }
-    if requests {
-        (no_io, neither) = (0.0, 0.0);
-    }
-    let mut union = Union {
-        compute: length * (1.0 - no_compute),
-        io: length * (1.0 - no_io),
-        // P(both) = 1 − P(no compute) − P(no io) + P(neither)
-        both: length * (1.0 - no_compute - no_io + neither).max(0.0),
-        ..Union::default()
-    };
-    let mut before = 1.0;
-    for class in Class::PRECEDENCE {
-        union.of_wall[class] = length * (1.0 - none_of[class]);
-        union.foremost[class] = length * (before - none_up_to[class]);
-        before = none_up_to[class];
-    }
-    // Nobody was seen to do anything.
-    union.foremost[Class::Idle] += length * before;
-    union
-}
-
-fn ones() -> ByClass<f64> {
-    let mut ones = ByClass::default();
-    Class::ALL.into_iter().for_each(|class| ones[class] = 1.0);
-    ones
 }
 
 /// A thread whose end no record tells of is followed this long after looks found it gone.
@@ -357,16 +311,22 @@ fn sweep(mut changes: Vec<Change>, from: Duration, to: Duration, requests: bool)
 }
 
 fn add(union: &mut Union, length: f64, counts: &ByClass<usize>, requests: bool) {
-    let (mut compute, mut io, mut foremost) = (false, requests, None);
+    let (mut compute, mut io, mut foremost, mut next) = (false, requests, None, None);
     for class in Class::PRECEDENCE {
         if counts[class] > 0 {
             union.of_wall[class] += length;
             compute |= class.is_compute();
             io |= class.is_io();
             foremost = foremost.or(Some(class));
+            if class != Class::Condition {
+                next = next.or(Some(class));
+            }
         }
     }
     union.foremost[foremost.unwrap_or(Class::Idle)] += length;
+    if foremost == Some(Class::Condition) {
+        union.behind_signals[next.unwrap_or(Class::Idle)] += length;
+    }
     union.compute += if compute { length } else { 0.0 };
     union.io += if io { length } else { 0.0 };
     union.both += if compute && io { length } else { 0.0 };
@@ -376,6 +336,7 @@ fn add(union: &mut Union, length: f64, counts: &ByClass<usize>, requests: bool) 
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::chance::by_chance;
     use super::*;
 
     const MS: f64 = 0.001;
@@ -577,7 +538,12 @@ mod tests {
                 })
                 .collect();
             switches.sort_by_key(|switch| switch.at);
-            let glimpses = [0, 1].map(|tid| glimpse(tid, Some(Class::Disk), None, MS));
+            let glimpses = [(0, Class::Disk), (1, Class::Condition), (2, Class::Poll)]
+                .map(|(tid, class)| {
+                    let mut glimpse = glimpse(tid, Some(class), None, MS);
+                    glimpse.part.by_class[class] = 6.0 * MS;
+                    glimpse
+                });
             let mut follower = Follower::default();
             for union in [
                 follower.round(us(0), us(10_000), &switches, &glimpses, requests).0,
@@ -585,6 +551,8 @@ mod tests {
             ] {
                 let sum: f64 = union.foremost.iter().map(|(_, seconds)| seconds).sum();
                 prop_assert!((sum - 10.0 * MS).abs() < 1e-9, "{union:?}");
+                let behind: f64 = union.behind_signals.iter().map(|(_, seconds)| seconds).sum();
+                prop_assert!((behind - union.foremost[Class::Condition]).abs() < 1e-9, "{union:?}");
                 prop_assert!(union.both <= union.compute.min(union.io) + 1e-9);
             }
         }
