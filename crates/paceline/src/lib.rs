@@ -19,7 +19,6 @@
 #![deny(missing_docs)]
 #![warn(missing_debug_implementations)]
 
-#[cfg(feature = "tokio")]
 mod cx;
 mod failure;
 mod level;
@@ -40,8 +39,7 @@ pub mod tower;
 #[cfg(feature = "watchdog")]
 pub mod watchdog;
 
-#[cfg(feature = "tokio")]
-pub use cx::{Cx, Interrupted};
+pub use cx::{Cancelled, Cx};
 pub use failure::{BoxError, FailureKind, SharedError};
 pub use level::LevelStep;
 pub use limit::Limit;

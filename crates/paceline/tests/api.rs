@@ -1,10 +1,10 @@
 //! What types promise beyond their methods: that they can cross threads, and that errors are errors.
 //! It holds if it compiles.
 
-use paceline::offload::{Cancelled, Offload, OffloadError, Pending, Snapshot};
+use paceline::offload::{Offload, OffloadError, Pending, Snapshot};
 use paceline::{
-    Batch, Budget, Cx, Failure, FailureKind, Interrupted, Limit, MapError, OnError, Pipeline,
-    Report, Retry, Run, RunError, Stage,
+    Batch, Budget, Cancelled, Cx, Failure, FailureKind, Limit, MapError, OnError, Pipeline, Report,
+    Retry, Run, RunError, Stage,
 };
 
 fn crosses_threads<T: Send + Sync + 'static>() {}
@@ -33,7 +33,6 @@ fn types_can_cross_threads() {
 fn errors_are_errors() {
     is_an_error::<Cancelled>();
     is_an_error::<Failure>();
-    is_an_error::<Interrupted>();
     is_an_error::<MapError<String, (), std::io::Error>>();
     is_an_error::<OffloadError>();
     is_an_error::<RunError>();

@@ -394,7 +394,7 @@ fn time_limits_end_futures_and_tell_closures() {
                 cx.checkpoint()?;
             }
             #[allow(unreachable_code)]
-            Ok::<(), paceline::Interrupted>(())
+            Ok::<(), paceline::Cancelled>(())
         })
         .collect_blocking()
         .expect_err("it never ends");

@@ -9,7 +9,8 @@ use super::map_reduce::MapReduce;
 use super::policy::Shape;
 use super::pool::Pool;
 use super::work::{Call, Work};
-use super::{Cx, Job, OffloadBuilder, OffloadError, Pending, Snapshot};
+use super::{Job, OffloadBuilder, OffloadError, Pending, Snapshot};
+use crate::cx::Cx;
 
 /// A pool of threads for work that would hold up an event loop.
 ///
