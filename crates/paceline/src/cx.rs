@@ -181,6 +181,6 @@ impl fmt::Debug for Cx {
             .field("is_cancelled", &self.is_cancelled())
             .field("deadline", &self.deadline)
             .field("attempt", &self.attempt)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,7 @@ pub use level::LevelStep;
 pub use limit::Limit;
 pub use map::{Failed, Map, MapError, MapResult, Mapped, Results, map};
 #[cfg(feature = "tokio")]
-pub use map_async::{MapAsync, map_async, map_command};
+pub use map_async::{MapAsync, ResultStream, map_async, map_command};
 pub use on_error::OnError;
 #[cfg(feature = "tokio")]
 pub use pipeline::{

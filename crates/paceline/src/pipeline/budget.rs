@@ -25,7 +25,7 @@ use super::sync::{Mutex, MutexGuard};
 /// use paceline::Budget;
 ///
 /// let budget = Budget::items(512).bytes(64 << 20);
-/// assert_eq!(budget, Budget::default().items_too(512).bytes(64 << 20));
+/// assert_eq!(Budget::default(), Budget::items(1024));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -41,18 +41,10 @@ impl Budget {
     /// ```
     #[must_use]
     pub fn items(items: u64) -> Self {
-        Self::default().items_too(items)
-    }
-
-    /// The same with so many items.
-    ///
-    /// ```
-    /// let small = paceline::Budget::default().bytes(1 << 20).items_too(16);
-    /// ```
-    #[must_use]
-    pub fn items_too(mut self, items: u64) -> Self {
-        self.items = items.max(1);
-        self
+        Self {
+            items: items.max(1),
+            bytes: u64::MAX,
+        }
     }
 
     /// The same with so many bytes, as [`Pipeline::weigh`](crate::Pipeline::weigh) counts them.
@@ -70,10 +62,7 @@ impl Budget {
 impl Default for Budget {
     /// 1,024 items, and any number of bytes.
     fn default() -> Self {
-        Self {
-            items: 1024,
-            bytes: u64::MAX,
-        }
+        Self::items(1024)
     }
 }
 
