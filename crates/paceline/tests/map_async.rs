@@ -251,7 +251,7 @@ proptest! {
             }
             if over && policy != OnError::Stop {
                 assert_eq!(seen.len(), shared.1.len());
-                let report = results.report();
+                let report = results.snapshot();
                 assert_eq!((report.stages[0].done + report.stages[0].failed) as usize, seen.len());
             }
             drop(results);

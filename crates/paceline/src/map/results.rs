@@ -88,14 +88,14 @@ where
         }
     }
 
-    /// How it went so far.
+    /// How it goes so far.
     ///
     /// ```
     /// let mut results = paceline::map(0..5, |n| Ok::<_, String>(n + 1)).results();
     /// assert_eq!(results.by_ref().count(), 5);
-    /// assert_eq!(results.report().stages[0].done, 5);
+    /// assert_eq!(results.snapshot().stages[0].done, 5);
     /// ```
-    pub fn report(&self) -> Report {
+    pub fn snapshot(&self) -> Report {
         outcome::report(
             &self.engine.level,
             &self.engine.meter,

@@ -110,10 +110,10 @@ impl<T, U: Send + 'static, E> ResultStream<T, U, E> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let mut results = paceline::map_async([7], |n| async move { Ok::<_, String>(n) }).results();
     /// while results.next().await.is_some() {}
-    /// assert_eq!(results.report().stages[0].done, 1);
+    /// assert_eq!(results.snapshot().stages[0].done, 1);
     /// # }
     /// ```
-    pub fn report(&self) -> Report {
+    pub fn snapshot(&self) -> Report {
         self.run.snapshot()
     }
 

@@ -116,6 +116,10 @@ impl Offload {
     /// assert_eq!(cpu.run_blocking(move |_| inner.run_blocking(|_| 1)), Ok(Ok(1)));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no result: the job was refused, came too late, panicked, or the pool is closed.
     pub fn run_blocking<T, F>(&self, call: F) -> Result<T, OffloadError>
     where
         F: FnOnce(&Cx) -> T + Send + 'static,
@@ -133,6 +137,10 @@ impl Offload {
     /// assert_eq!(cpu.run_blocking_as(job, |_| 6 * 7), Ok(42));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no result: the job was refused, came too late, panicked, or the pool is closed.
     pub fn run_blocking_as<T, F>(&self, job: Job, call: F) -> Result<T, OffloadError>
     where
         F: FnOnce(&Cx) -> T + Send + 'static,

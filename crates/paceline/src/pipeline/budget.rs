@@ -27,7 +27,8 @@ use super::sync::{Mutex, MutexGuard};
 /// let budget = Budget::items(512).bytes(64 << 20);
 /// assert_eq!(Budget::default(), Budget::items(1024));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct Budget {
     items: u64,
     bytes: u64,
@@ -39,7 +40,6 @@ impl Budget {
     /// ```
     /// assert_eq!(paceline::Budget::items(0), paceline::Budget::items(1));
     /// ```
-    #[must_use]
     pub fn items(items: u64) -> Self {
         Self {
             items: items.max(1),
@@ -52,7 +52,6 @@ impl Budget {
     /// ```
     /// let budget = paceline::Budget::items(512).bytes(64 << 20);
     /// ```
-    #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self
