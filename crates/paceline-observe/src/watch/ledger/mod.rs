@@ -4,19 +4,23 @@
 //! the time between two looks at the whole program.
 
 mod account;
+mod course;
+mod lengths;
 mod union;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::profile::{ByClass, Class, Overlap, Wait};
+use crate::profile::{ByClass, Class, Overlap, Progress, Wait};
 
 pub(crate) use account::{Doing, Seen};
 pub(crate) use waits::{WaitId, seconds};
 
 use super::sources::switches::Switch;
 use account::Account;
+use course::Course;
+use lengths::Lengths;
 use union::{Follower, Glimpse, Loose, Union, by_chance};
 use waits::Waits;
 
@@ -36,6 +40,7 @@ pub(crate) struct Ledger {
     forgotten: ByClass<f64>,
     glimpses: Vec<Glimpse>,
     follower: Follower,
+    lengths: Lengths,
     /// When threads began that no look has met yet.
     births: HashMap<i32, Duration>,
     /// What such threads did so far.
@@ -52,6 +57,7 @@ pub(crate) struct Ledger {
     io: f64,
     both: f64,
     io_in_flight: f64,
+    course: Course,
     last_round: Option<Duration>,
 }
 
@@ -81,6 +87,8 @@ pub(crate) struct Sums {
     pub(crate) of_wall: ByClass<Duration>,
     pub(crate) foremost: ByClass<Duration>,
     pub(crate) overlap: Overlap,
+    /// On the clock of the looks.
+    pub(crate) course: Vec<Progress>,
     pub(crate) threads: Vec<ThreadSums>,
     pub(crate) threads_seen: usize,
     pub(crate) waits: Vec<Wait>,
@@ -92,10 +100,13 @@ impl Ledger {
     /// Enters a look at a thread. Of one that is not known yet, `new` says whether it was started since
     /// the last round, so that what it did before this look counts.
     pub(crate) fn enter(&mut self, pid: i32, tid: i32, seen: Seen, new: bool) {
+        if !self.threads.contains_key(&tid) && self.over.contains(&tid) {
+            return;
+        }
+        if let Doing::Waiting(id) = seen.doing {
+            self.lengths.met(tid, seen.at, id);
+        }
         if !self.threads.contains_key(&tid) {
-            if self.over.contains(&tid) {
-                return;
-            }
             self.threads_seen += 1;
             let birth = self.births.remove(&tid);
             let account = match birth {
@@ -193,6 +204,7 @@ impl Ledger {
         let polled = requests > 0;
         let union = match switches {
             Some(switches) => {
+                self.lengths.follow(switches, &mut self.waits);
                 let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
                 for loose in loose {
                     if !self.fresh.contains(&loose.tid) {
@@ -201,10 +213,14 @@ impl Ledger {
                 }
                 union
             }
-            None => by_chance(&glimpses, length, polled),
+            None => {
+                self.lengths.go_silent(&mut self.waits);
+                by_chance(&glimpses, length, polled)
+            }
         };
         self.fresh.clear();
         self.add(&union);
+        self.course.add(at, self.compute, self.io);
         let io = |glimpse: &Glimpse| -> f64 {
             let by_class = glimpse.part.by_class.iter();
             by_class
@@ -247,6 +263,9 @@ impl Ledger {
                 account.close(&mut self.waits);
                 self.ended.push((tid, account));
             }
+        }
+        if let Some(now) = self.last_round {
+            self.lengths.finish(now, &mut self.waits);
         }
         for id in self.waits.reclassify_idle(REST) {
             for (_, account) in &mut self.ended {
@@ -297,6 +316,7 @@ impl Ledger {
                 both: seconds(self.both),
                 io_in_flight: seconds(self.io_in_flight),
             },
+            course: self.course.into_profile(),
             threads,
             threads_seen: self.threads_seen,
             waits,
