@@ -103,6 +103,8 @@ pub struct Progress {
     pub compute: Duration,
     /// Time of the wall until then with an input or output in flight, as in [`Overlap::io`].
     pub io: Duration,
+    /// What of that a disk took while nothing computed: [`Profile::foremost`] in `Disk` and `PageFault`.
+    pub disk: Duration,
 }
 
 /// CPU time.

@@ -2,19 +2,22 @@
 //!
 //! Imports, configuration, a report at the end: nothing that is had at once makes it go away.
 
-use crate::profile::{Profile, Progress};
+use crate::profile::{Class, Profile, Progress};
 
 /// CPU seconds that belong to no job, of `cpu` in all, for `count` jobs that wait for `each` seconds.
 ///
-/// The course tells what was computed until the first wait: until half of a job's wait has passed. Waits
-/// that are much shorter, as for the program's own file, do not end it.
+/// The course tells what was computed until the first wait: until half of a job's wait has passed. The
+/// program's own files come from the disk meanwhile; unless the jobs wait for a `disk`, that is no such wait.
 pub(in crate::verdict) fn serial_compute(
     profile: &Profile,
     cpu: f64,
     count: f64,
     each: f64,
+    disk: bool,
 ) -> f64 {
+    let loads = profile.foremost[Class::Disk].saturating_add(profile.foremost[Class::PageFault]);
     let ends = Progress {
+        disk: loads,
         at: profile.wall,
         compute: profile.overlap.compute,
         io: profile.overlap.io,
@@ -22,9 +25,9 @@ pub(in crate::verdict) fn serial_compute(
     let course = || {
         let taken = profile.course.iter().copied();
         // What comes from counters alone is in the sums and not in the course.
-        taken.chain([ends]).map(Point::of)
+        taken.chain([ends]).map(|point| Point::of(point, disk))
     };
-    let last = Point::of(ends);
+    let last = Point::of(ends, disk);
     if profile.course.is_empty() || each <= 0.0 || last.waited < each {
         return 0.0;
     }
@@ -52,12 +55,17 @@ struct Point {
 }
 
 impl Point {
-    fn of(progress: Progress) -> Self {
+    fn of(progress: Progress, disk: bool) -> Self {
         let compute = progress.compute.as_secs_f64();
         let idle = progress.at.as_secs_f64() - compute;
+        let loads = if disk {
+            0.0
+        } else {
+            progress.disk.as_secs_f64()
+        };
         Self {
             compute,
-            waited: progress.io.as_secs_f64().max(idle),
+            waited: progress.io.as_secs_f64().max(idle) - loads,
         }
     }
 }
@@ -100,11 +108,12 @@ mod tests {
                 } else {
                     &mut io
                 }) += step;
-                if (at / step).round() as usize % 100 == 0 {
+                if ((at / step).round() as usize).is_multiple_of(100) {
                     profile.course.push(Progress {
                         at: Duration::from_secs_f64(at),
                         compute: Duration::from_secs_f64(compute),
                         io: Duration::from_secs_f64(io),
+                        disk: Duration::ZERO,
                     });
                 }
             }
@@ -118,7 +127,7 @@ mod tests {
     fn serial(phases: &[(f64, f64)], count: f64, each: f64) -> f64 {
         let profile = seen(phases);
         let cpu = profile.overlap.compute.as_secs_f64();
-        serial_compute(&profile, cpu, count, each)
+        serial_compute(&profile, cpu, count, each, false)
     }
 
     fn near(got: f64, expected: f64, by: f64) {
@@ -138,6 +147,20 @@ mod tests {
     }
 
     #[test]
+    fn loading_the_program_is_no_wait_of_a_job() {
+        let mut phases = vec![(0.0, 0.1), (0.08, 0.0)];
+        phases.extend([(0.001, 0.05); 60]);
+        let mut profile = seen(&phases);
+        for point in &mut profile.course {
+            point.disk = point.at.min(Duration::from_millis(100));
+        }
+        profile.foremost[Class::Disk] = Duration::from_millis(100);
+        let serial = |disk| serial_compute(&profile, 0.14, 60.0, 0.05, disk);
+        near(serial(false), 0.08, 0.003);
+        near(serial(true), 0.0, 0.002);
+    }
+
+    #[test]
     fn compute_between_waits_is_the_jobs() {
         near(serial(&[(0.03, 0.05); 40], 40.0, 0.05), 0.0, 0.002);
         near(serial(&[(1.0, 1.0); 4], 4.0, 1.0), 0.0, 0.01);
@@ -148,7 +171,7 @@ mod tests {
     #[test]
     fn without_a_course_or_waits_nothing_is_said() {
         near(
-            serial_compute(&Profile::default(), 5.0, 10.0, 0.1),
+            serial_compute(&Profile::default(), 5.0, 10.0, 0.1, false),
             0.0,
             1e-9,
         );

@@ -19,10 +19,17 @@ const MOST_SERVERS: usize = 1024;
 /// CPU time of one more lane, in seconds: a thread is made, faults in its stack, opens its connection and ends …
 const THREAD: f64 = 50e-6;
 /// … under an interpreter, of which it needs the lock for each step …
-const PYTHON_THREAD: f64 = 200e-6;
+const PYTHON_THREAD: f64 = 100e-6;
 /// … or a task of an event loop. What a process takes is in the compute of the jobs.
 const TASK: f64 = 5e-6;
 const PYTHON_TASK: f64 = 50e-6;
+
+/// Of the CPU time of a job that is waited for alone, this is what it takes to come back from a core at rest …
+const WAKING: f64 = 150e-6;
+/// … and at most this part of it. One poll of an event loop tells of many that end together.
+const WAKING_AT_MOST: f64 = 0.5;
+/// Fewer than this at once are mostly waited for alone.
+const ALONE: f64 = 4.0;
 
 /// Equal jobs of some compute and one wait.
 pub(super) struct Jobs {
@@ -49,10 +56,17 @@ impl Jobs {
         let one_at_a_time = one_loop || (facts.python && model != Some(Model::Processes));
         let time = waits.time / count;
         let cpu = facts.run * facts.wall;
-        let serial = serial_compute(facts.profile, cpu, count, time);
+        let async_tasks = model == Some(Model::Async);
+        let serial = serial_compute(facts.profile, cpu, count, time, waits.disk >= 0.5);
+        let each = (cpu - serial) / count;
+        let waking = if async_tasks && waits.now < ALONE {
+            WAKING.min(WAKING_AT_MOST * each)
+        } else {
+            0.0
+        };
         Self {
             count,
-            cpu: (cpu - serial) / count,
+            cpu: each - waking,
             servers: if one_at_a_time {
                 1
             } else {

@@ -19,6 +19,9 @@ const GOOD_ENOUGH: f64 = 1.03;
 const SLOWER: f64 = 1.1;
 /// Compute at least this large a part of the waits: fetching ahead is all there is to gain.
 const AHEAD: f64 = 0.8;
+/// What neither compute nor waits explain stays, if it is at least this share of the wall. The less it is, the
+/// larger a part of it is taken to be lost between looks; what can be counted on has all of it in it.
+const TOLD: f64 = 0.04;
 /// A count may be this far off if every context switch was seen, and if not. A few more lanes cost little; one
 /// too few is a round more.
 const COUNTED_OFF_BY: f64 = 0.04;
@@ -120,9 +123,10 @@ fn plan(facts: &Facts<'_>, waits: &Waits, level: Option<usize>) -> Plan {
         with_slack(&jobs, good.max(now.clamp(1, most)), waits.counted, cap)
     });
 
-    let gain = |time: f64| ratio(facts.wall, time + waits.rest);
+    let told = waits.rest * (waits.rest / (TOLD * facts.wall).max(1e-9)).min(1.0);
+    let gain = |time: f64| ratio(facts.wall, time + told);
     let at = |level: usize| times[level.clamp(1, most) - 1];
-    let low = gain(at(level.div_ceil(2)) * SLOWER);
+    let low = ratio(facts.wall, at(level.div_ceil(2)) * SLOWER + waits.rest);
     let high = gain(jobs.at_best(level.min(most)));
     let law = if jobs.servers == 1 && jobs.cpu >= AHEAD * jobs.wait && waits.now < 1.5 {
         Law::Prefetch

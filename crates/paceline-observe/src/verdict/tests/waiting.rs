@@ -100,12 +100,13 @@ fn start_up_hides_behind_no_request() {
     let start = Progress {
         at: seconds(0.1),
         compute: seconds(0.1),
-        io: seconds(0.0),
+        ..Progress::default()
     };
     let first = Progress {
         at: seconds(0.15),
         compute: seconds(0.1),
         io: seconds(0.05),
+        ..Progress::default()
     };
     let before = requests(60.0, 0.16).seen(|profile| profile.course = vec![start, first]);
     let between = requests(60.0, 0.16).done();
@@ -123,6 +124,38 @@ fn start_up_hides_behind_no_request() {
         .speedup
         .high;
     assert!(cold <= 3.16 / 0.16 + 0.01, "{cold}");
+}
+
+#[test]
+fn what_is_lost_between_looks_limits_nothing() {
+    let lost = |share: f64| {
+        let profile = requests(60.0, 0.02).seen(|profile| {
+            profile.wall = profile.wall.mul_f64(1.0 / (1.0 - share));
+        });
+        expect(&profile, Cause::SerialWaits).prescription.speedup
+    };
+    let (none, little, much) = (lost(0.0), lost(0.005), lost(0.12));
+    near(little.point, none.point, 0.02 * none.point);
+    assert!(little.low < 0.95 * none.low, "{little:?} {none:?}");
+    // That much is something else.
+    assert!(much.point < 10.0, "{much:?}");
+}
+
+#[test]
+fn a_loop_wakes_for_many_at_once() {
+    // A hundred requests of 20 ms, one by one, with 0.4 ms of compute each.
+    let profile = Program::watched(2.04, 2.0)
+        .thread("server", &[(Class::Cpu, 0.04), (Class::Poll, 2.0)])
+        .runs(EventLoop::Epoll)
+        .wait(Class::Poll, Target::Call("epoll_wait".into()), 2.0, 100.0)
+        .seen(|profile| {
+            profile.overlap.io = seconds(2.0);
+            profile.overlap.io_in_flight = seconds(2.0);
+        });
+    let help = expect(&profile, Cause::SerialWaits).prescription;
+    assert_eq!(help.model, Model::Async);
+    // 0.25 ms of it stay, one after the other, and 5 µs for a task.
+    near(help.speedup.point, 2.04 / (0.02 + 100.0 * 0.000_255), 1.0);
 }
 
 #[test]

@@ -22,17 +22,23 @@ struct Point {
     at: Duration,
     compute: f64,
     io: f64,
+    disk: f64,
 }
 
 impl Course {
     /// A round is over, with these seconds of the wall so far.
-    pub(super) fn add(&mut self, at: Duration, compute: f64, io: f64) {
+    pub(super) fn add(&mut self, at: Duration, compute: f64, io: f64, disk: f64) {
         self.every = self.every.max(1);
         self.passed += 1;
         if !self.passed.is_multiple_of(self.every) {
             return;
         }
-        self.points.push(Point { at, compute, io });
+        self.points.push(Point {
+            at,
+            compute,
+            io,
+            disk,
+        });
         if self.points.len() >= MOST {
             // The last one stays.
             let mut nth = 0;
@@ -52,6 +58,7 @@ impl Course {
                 at: point.at,
                 compute: seconds(point.compute),
                 io: seconds(point.io),
+                disk: seconds(point.disk),
             })
             .collect()
     }
@@ -66,7 +73,7 @@ mod tests {
         for rounds in [1, 2, 511, 512, 513, 5000, 100_000_u32] {
             let mut course = Course::default();
             for n in 1..=rounds {
-                course.add(Duration::from_millis(n.into()), f64::from(n), 0.0);
+                course.add(Duration::from_millis(n.into()), f64::from(n), 0.0, 0.0);
             }
             let points = course.into_profile();
             assert!(points.len() < MOST && !points.is_empty());

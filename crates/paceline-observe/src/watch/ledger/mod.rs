@@ -202,25 +202,23 @@ impl Ledger {
         };
         let length = at.saturating_sub(last).as_secs_f64();
         let polled = requests > 0;
-        let union = match switches {
-            Some(switches) => {
-                self.lengths.follow(switches, &mut self.waits);
-                let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
-                for loose in loose {
-                    if !self.fresh.contains(&loose.tid) {
-                        self.add_loose(loose);
-                    }
+        let union = if let Some(switches) = switches {
+            self.lengths.follow(switches, &mut self.waits);
+            let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
+            for loose in loose {
+                if !self.fresh.contains(&loose.tid) {
+                    self.add_loose(loose);
                 }
-                union
             }
-            None => {
-                self.lengths.go_silent(&mut self.waits);
-                by_chance(&glimpses, length, polled)
-            }
+            union
+        } else {
+            self.lengths.go_silent(&mut self.waits);
+            by_chance(&glimpses, length, polled)
         };
         self.fresh.clear();
         self.add(&union);
-        self.course.add(at, self.compute, self.io);
+        let disk = self.foremost[Class::Disk] + self.foremost[Class::PageFault];
+        self.course.add(at, self.compute, self.io, disk);
         let io = |glimpse: &Glimpse| -> f64 {
             let by_class = glimpse.part.by_class.iter();
             by_class
