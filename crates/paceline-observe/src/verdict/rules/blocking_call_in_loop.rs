@@ -61,6 +61,8 @@ pub(super) const RULE: Rule = Rule {
                 },
                 rest: (f.wall * (1.0 - f.compute) - held).max(0.0),
                 now: 1.0,
+                connect: wait.class == crate::profile::Class::Network,
+                counted: f.follows_switches(),
                 model: Some(Model::Async),
             },
         );
