@@ -24,6 +24,8 @@ pub(super) use told::Told;
 pub(super) use waiting::Waiting;
 pub(super) use workers::Workers;
 
+/// Below this share of the wall, there is no compute or no input and output to speak of.
+const NEXT_TO_NOTHING: f64 = 0.01;
 /// Below this share of the wall, compute or waits are noise of the run-time system.
 const NOISE: f64 = 0.1;
 /// A loop with requests in flight for at least this share of the wall is one that asks others.
@@ -136,9 +138,13 @@ impl<'a> Facts<'a> {
             compute,
             io,
             both,
-            overlap: (least > 0.0).then(|| (both / least).clamp(0.0, 1.0)),
+            overlap: (least >= NEXT_TO_NOTHING).then(|| (both / least).clamp(0.0, 1.0)),
             telling_overlap: if least < NOISE { 0.0 } else { both / least },
-            concurrency: ratio(overlap.io_in_flight.as_secs_f64(), overlap.io.as_secs_f64()),
+            concurrency: if io < NEXT_TO_NOTHING {
+                0.0
+            } else {
+                ratio(overlap.io_in_flight.as_secs_f64(), overlap.io.as_secs_f64())
+            },
             utilisation: ratio(ratio(cpu, wall), cores).min(1.0),
             system: ratio(profile.cpu.system.as_secs_f64(), cpu_time),
             working,

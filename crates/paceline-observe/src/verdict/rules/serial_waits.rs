@@ -130,7 +130,7 @@ fn prescribe(f: &Facts<'_>) -> Prescription {
             )
         }
         (n, _, Model::Async) => {
-            format!("Have {n} in flight at once with async tasks (gather, a task for each).")
+            format!("Have {n} in flight at once with async tasks, one for each.")
         }
         (n, _, Model::Processes) => format!("Run {n} of the processes at once."),
         (n, _, _) => format!("Have {n} in flight at once with a pool of threads."),
