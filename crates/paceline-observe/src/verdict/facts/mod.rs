@@ -174,10 +174,12 @@ impl<'a> Facts<'a> {
         self.waiting.event.min((1.0 - busy).max(0.0))
     }
 
-    /// No other wait takes more of the wall than inputs and outputs.
+    /// No other wait takes more of the wall than inputs and outputs. Requests too short to be met in flight are
+    /// what a loop polls for that has others.
     pub(super) fn io_comes_first(&self) -> bool {
         let waiting = &self.waiting;
-        [waiting.timer, waiting.child, waiting.pipe, waiting.event]
+        let event = waiting.event - self.polling_alone();
+        [waiting.timer, waiting.child, waiting.pipe, event]
             .into_iter()
             .all(|share| self.io >= share)
     }
