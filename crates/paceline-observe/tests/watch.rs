@@ -29,9 +29,13 @@ impl Program {
     }
 
     /// Watches it from its beginning to its end.
-    fn watch(mut self) -> Profile {
-        let mut watcher =
+    fn watch(self) -> Profile {
+        let watcher =
             Watcher::attach(self.pid(), Scope::Tree, Options::default()).expect("attaches");
+        self.finish(watcher)
+    }
+
+    fn finish(mut self, mut watcher: Watcher) -> Profile {
         self.0
             .stdin
             .as_mut()
@@ -55,6 +59,32 @@ impl Drop for Program {
 
 fn share(profile: &Profile, class: Class) -> f64 {
     profile.foremost[class].as_secs_f64() / profile.wall.as_secs_f64()
+}
+
+#[test]
+fn what_it_waits_for_until_it_is_told_to_begin_is_not_counted() {
+    let reads = |starting: bool| {
+        let program = Program::sh("exec sleep 0.2");
+        let call = format!("/proc/{}/syscall", program.pid());
+        // Its first argument is standard input.
+        let reads = |call: &str| call.split(' ').nth(1) == Some("0x0");
+        while !reads(&std::fs::read_to_string(&call).expect("is there")) {
+            std::thread::yield_now();
+        }
+        let mut options = Options::default();
+        options.starting = starting;
+        let mut watcher = Watcher::attach(program.pid(), Scope::Tree, options).expect("attaches");
+        let until = Instant::now() + Duration::from_millis(50);
+        while Instant::now() < until {
+            watcher.look();
+        }
+        program.finish(watcher)
+    };
+    let read = |profile: &Profile| profile.waits.iter().any(|wait| wait.class == Class::Pipe);
+    let started = reads(true);
+    assert!(!read(&started), "{:?}", started.waits);
+    assert!(!started.time[Class::Sleep].is_zero());
+    assert!(read(&reads(false)));
 }
 
 #[test]

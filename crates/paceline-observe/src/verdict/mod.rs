@@ -22,10 +22,6 @@ use facts::{Facts, ratio};
 
 pub use bound::CPU_BOUND;
 
-/// Compute, or input and output, for less than this share of the wall: what of it overlapped, and how
-/// much of it was in flight at once, would be chance.
-const TOO_LITTLE: f64 = 0.01;
-
 /// Says what limits the program that was watched, and what would help.
 pub fn judge(profile: &Profile) -> Verdict {
     let facts = Facts::of(profile);
@@ -41,14 +37,8 @@ pub fn judge(profile: &Profile) -> Verdict {
         evidence: rule.evidence(&facts),
         confidence: rule.confidence(&facts) * evidence_weight(profile),
         shares: bound::shares(&facts),
-        overlap: facts
-            .overlap
-            .filter(|_| facts.compute.min(facts.io) >= TOO_LITTLE),
-        concurrency: if facts.io >= TOO_LITTLE {
-            facts.concurrency
-        } else {
-            0.0
-        },
+        overlap: facts.overlap,
+        concurrency: facts.concurrency,
         utilisation: facts.utilisation,
         prescription: (rule.prescribe)(&facts),
     }

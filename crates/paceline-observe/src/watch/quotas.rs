@@ -19,9 +19,9 @@ const MOST_GROUPS: usize = 64;
 pub(crate) struct Quotas {
     groups: Vec<Group>,
     /// What the memberships said, with the least quota in each, and the mounts that give them a place.
-    known: Vec<(String, Option<f64>)>,
+    known: Vec<(String, f64)>,
     mounts: String,
-    /// The least quota that bound the process itself when it was last asked.
+    /// The least quota that bound the process itself when it was last asked, if one did.
     least: Option<f64>,
 }
 
@@ -48,7 +48,7 @@ impl Quotas {
         if let Some(pid) = itself
             && let Some(least) = self.ask(pid)
         {
-            self.least = least;
+            self.least = least.is_finite().then_some(least);
         }
         for pid in others {
             self.ask(pid);
@@ -75,8 +75,8 @@ impl Quotas {
             .unwrap_or_default()
     }
 
-    /// The least quota of a process's groups; `None` if it is gone.
-    fn ask(&mut self, pid: i32) -> Option<Option<f64>> {
+    /// The least quota of a process's groups, infinite if they have none; `None` if the process is gone.
+    fn ask(&mut self, pid: i32) -> Option<f64> {
         let membership = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         if let Some((_, least)) = self.known.iter().find(|(known, _)| *known == membership) {
             return Some(*least);
@@ -89,14 +89,16 @@ impl Quotas {
     }
 
     /// Follows the groups that have a quota. Says which is the least.
-    fn enter(&mut self, membership: &str) -> Option<f64> {
-        let groups = Groups::find("cpu", membership, &self.mounts)?;
-        let mut least: Option<f64> = None;
+    fn enter(&mut self, membership: &str) -> f64 {
+        let mut least = f64::INFINITY;
+        let Some(groups) = Groups::find("cpu", membership, &self.mounts) else {
+            return least;
+        };
         for folder in groups.folders {
             let Some(quota) = quota_of(&folder, groups.version) else {
                 continue;
             };
-            least = Some(least.map_or(quota, |least| least.min(quota)));
+            least = least.min(quota);
             let known = self.groups.iter().any(|group| group.folder == folder);
             if known || self.groups.len() >= MOST_GROUPS {
                 continue;
@@ -176,7 +178,7 @@ mod tests {
         let tree = Hierarchy::with(&[("a/b", "30000")]);
         tree.counts("a/b", 100);
         let mut quotas = tree.quotas();
-        assert_eq!(quotas.enter("0::/a/b\n"), Some(0.3));
+        assert!((quotas.enter("0::/a/b\n") - 0.3).abs() < 1e-9);
         assert_eq!(quotas.throttled(), Duration::ZERO);
         tree.counts("a/b", 350);
         quotas.look(None, std::iter::empty());
@@ -192,7 +194,7 @@ mod tests {
         tree.counts("a", 1000);
         tree.counts("a/b", 0);
         let mut quotas = tree.quotas();
-        assert_eq!(quotas.enter("0::/a/b\n"), Some(1.5));
+        assert!((quotas.enter("0::/a/b\n") - 1.5).abs() < 1e-9);
         tree.counts("a", 5000);
         quotas.look(None, std::iter::empty());
         assert_eq!(quotas.throttled(), Duration::from_millis(4));

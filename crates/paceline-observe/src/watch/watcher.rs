@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::activity::activity;
+use super::activity::{activity, plain};
 use super::around::Around;
 use super::attach::{AttachError, check};
 use super::bounds::Bounds;
@@ -94,6 +94,9 @@ pub struct Watcher {
     python: Python,
     switches: Switching,
     finishing: bool,
+    /// The process that waits for the word to become the program, and how often it had a core when it was
+    /// first seen: until then its wait is none of the program's.
+    held: Option<(i32, Option<u64>)>,
     /// Processes with a thread in a poll, and sockets that a thread waits for by itself.
     polling: HashSet<i32>,
     waited_for: HashSet<u64>,
@@ -154,6 +157,7 @@ impl Watcher {
             python: Python::default(),
             switches,
             finishing: false,
+            held: options.starting.then_some((pid, None)),
             polling: HashSet::new(),
             waited_for: HashSet::new(),
             blind: false,
@@ -191,6 +195,7 @@ impl Watcher {
                     ledger: &mut self.ledger,
                     buffer: &mut self.buffer,
                     blind: &mut self.blind,
+                    held: &mut self.held,
                     stacks: process.python.is_there().then_some(&mut self.python),
                     around: Around {
                         pid: process.pid,
@@ -370,6 +375,7 @@ struct LookAtTask<'a> {
     ledger: &'a mut Ledger,
     buffer: &'a mut [u8],
     blind: &'a mut bool,
+    held: &'a mut Option<(i32, Option<u64>)>,
     /// If the process runs Python.
     stacks: Option<&'a mut Python>,
     around: Around<'a>,
@@ -384,6 +390,11 @@ impl LookAtTask<'_> {
             return Found::Gone;
         };
         let at = clock::now();
+        if self.is_held(counters) {
+            let id = (self.ledger.waits).intern(plain(Class::Idle, "", ""), None);
+            self.enter(task, at, counters, Doing::Waiting(id));
+            return Found::There;
+        }
         let same = task.wait.filter(|wait| wait.counters == counters);
         let settled = same.filter(|wait| at < wait.look_again);
         let (doing, socket) = match settled {
@@ -413,6 +424,20 @@ impl LookAtTask<'_> {
         };
         self.enter(task, at, counters, doing);
         Found::There
+    }
+
+    /// Whether it still waits for the word to begin.
+    fn is_held(&mut self, counters: Counters) -> bool {
+        let Some((tid, slices)) = *self.held else {
+            return false;
+        };
+        if tid != self.around.tid {
+            return false;
+        }
+        let first = slices.unwrap_or(counters.slices);
+        let waits = first == counters.slices;
+        *self.held = waits.then_some((tid, Some(first)));
+        waits
     }
 
     /// How soon to describe a wait anew that was described for the first time, or again.
@@ -456,7 +481,7 @@ impl LookAtTask<'_> {
                     } else {
                         Class::Other
                     };
-                    Some(super::activity::plain(class, "", ""))
+                    Some(plain(class, "", ""))
                 }
             },
         };

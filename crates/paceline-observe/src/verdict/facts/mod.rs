@@ -26,6 +26,8 @@ pub(super) use told::Told;
 pub(super) use waiting::Waiting;
 pub(super) use workers::Workers;
 
+/// Below this share of the wall, there is no compute or no input and output to speak of.
+const NEXT_TO_NOTHING: f64 = 0.01;
 /// Below this share of the wall, compute or waits are noise of the run-time system.
 const NOISE: f64 = 0.1;
 /// A loop with requests in flight for at least this share of the wall is one that asks others.
@@ -138,10 +140,10 @@ impl<'a> Facts<'a> {
             compute,
             io,
             both,
-            overlap: (least > 0.0).then(|| (both / least).clamp(0.0, 1.0)),
+            overlap: (least >= NEXT_TO_NOTHING).then(|| (both / least).clamp(0.0, 1.0)),
             telling_overlap: if least < NOISE { 0.0 } else { both / least },
             // Of threads that no look met it is known when they waited, not how many did.
-            concurrency: if overlap.io.is_zero() {
+            concurrency: if io < NEXT_TO_NOTHING {
                 0.0
             } else {
                 ratio(overlap.io_in_flight.as_secs_f64(), overlap.io.as_secs_f64()).max(1.0)
@@ -180,10 +182,12 @@ impl<'a> Facts<'a> {
         (polled - (self.io - by_threads).max(0.0)).clamp(0.0, (1.0 - busy).max(0.0))
     }
 
-    /// No other wait takes more of the wall than inputs and outputs.
+    /// No other wait takes more of the wall than inputs and outputs. Requests too short to be met in flight are
+    /// what a loop polls for that has others.
     pub(super) fn io_comes_first(&self) -> bool {
         let waiting = &self.waiting;
-        [waiting.timer, waiting.child, waiting.pipe, waiting.event]
+        let event = waiting.event - self.polling_alone();
+        [waiting.timer, waiting.child, waiting.pipe, event]
             .into_iter()
             .all(|share| self.io >= share)
     }

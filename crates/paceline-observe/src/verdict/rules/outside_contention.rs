@@ -101,7 +101,7 @@ pub(super) const QUOTA: Rule = Rule {
         };
         plan.advise(
             f,
-            "Raise the quota (cpu.max), or expect no more than it allows.".into(),
+            "Raise the quota (cpu.max, in version 1 cpu.cfs_quota_us), or expect no more than it allows.".into(),
         )
     },
 };

@@ -223,6 +223,25 @@ fn compute_in_one_worker_leaves_the_loop_to_another() {
 }
 
 #[test]
+fn a_loop_that_polls_for_short_requests_waits_for_them() {
+    // Connections too short for most of them to be met in flight.
+    let polls = |io: f64, kind: Option<EventLoop>| {
+        Program::watched(10.0, 2.0)
+            .thread("node", &[(Class::Cpu, 0.2), (Class::Poll, 9.8)])
+            .last(|thread| thread.event_loop = kind)
+            .wait(Class::Poll, Target::Call("epoll_wait".into()), 9.8, 100.0)
+            .seen(|profile| {
+                profile.overlap.io = seconds(io);
+                profile.overlap.io_in_flight = seconds(io);
+            })
+    };
+    expect(&polls(1.6, Some(EventLoop::Epoll)), Cause::SerialWaits);
+    expect(&polls(1.4, Some(EventLoop::Epoll)), Cause::Undetermined);
+    // Whoever polls may wait for anything.
+    expect(&polls(1.6, None), Cause::Undetermined);
+}
+
+#[test]
 fn a_loop_at_rest_beside_an_executor_is_not_what_limits() {
     let profile = Program::watched(10.0, 4.0)
         .thread("python3", &[(Class::Poll, 9.9), (Class::Cpu, 0.1)])
