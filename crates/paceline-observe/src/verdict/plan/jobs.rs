@@ -31,6 +31,10 @@ const WAKING_AT_MOST: f64 = 0.5;
 /// Fewer than this at once are mostly waited for alone.
 const ALONE: f64 = 4.0;
 
+/// Of a job's compute, what comes before its wait: to ask takes as much as to take the answer apart, for all
+/// that is known. A process has to be made first, by one that makes all of them.
+const BEFORE: f64 = 0.5;
+
 /// Equal jobs of some compute and one wait.
 pub(super) struct Jobs {
     pub(super) count: f64,
@@ -42,6 +46,8 @@ pub(super) struct Jobs {
     pub(super) wait: f64,
     /// Seconds of the disk for each.
     disk: f64,
+    /// What part of a job's compute comes before its wait.
+    before: f64,
     /// Seconds of compute that are no job's.
     serial: f64,
     /// Seconds of compute for each lane.
@@ -74,6 +80,11 @@ impl Jobs {
             },
             wait: time * (1.0 - waits.disk),
             disk: time * waits.disk,
+            before: if model == Some(Model::Processes) {
+                1.0
+            } else {
+                BEFORE
+            },
             serial,
             lane: match model {
                 Some(Model::Processes) => 0.0,
@@ -120,8 +131,17 @@ impl Jobs {
     fn time(&self, n: usize, throughput: f64) -> f64 {
         let servers = self.servers as f64;
         let lanes = n as f64;
-        // The lanes start one after the other, as each computes first; the last round may not be full.
-        let starts = (lanes - 1.0) * self.cpu / servers;
+        // The lanes start one after the other, as each computes before it waits; the first wait hides what the
+        // others compute then, as long as it lasts. What they compute after it comes one after the other
+        // again. The last round may not be full.
+        let before = (lanes - 1.0) * self.cpu * self.before / servers;
+        let after = (lanes - 1.0) * self.cpu * (1.0 - self.before) / servers;
+        let beyond = (before - self.wait - self.disk).max(0.0);
+        let starts = if self.before < 1.0 {
+            beyond + after
+        } else {
+            before
+        };
         let rounds = self.rounds(n) * self.alone() + starts;
         let making = if n > 1 {
             lanes * self.lane / servers

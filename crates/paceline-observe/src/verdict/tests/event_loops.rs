@@ -44,7 +44,7 @@ fn a_blocking_call_holds_the_loop() {
         (help.model, help.level, help.speedup.law),
         (Model::Async, 11, Law::MeanValueAnalysis)
     );
-    near(help.speedup.point, 10.0 / 1.9, 0.1);
+    near(help.speedup.point, 10.0 / 1.81, 0.1);
     for class in [
         Class::Network,
         Class::Disk,

@@ -37,7 +37,7 @@ fn five_calls_one_after_another() {
     let help = verdict.prescription;
     assert_eq!((help.model, help.level), (Model::Threads, 5));
     assert_eq!(help.speedup.law, Law::MeanValueAnalysis);
-    near(help.speedup.point, 5.1 / 1.1, 0.05);
+    near(help.speedup.point, 5.1 / 1.06, 0.05);
     assert!(help.speedup.high >= 5.0 && help.speedup.low >= 1.5);
 }
 
@@ -116,9 +116,10 @@ fn start_up_hides_behind_no_request() {
             .speedup
             .point
     };
-    // All at once: what comes before, one wait, and one lane after the other.
-    near(point(&before), 3.16 / (0.1 + 0.05 + 0.06 + 0.012), 0.4);
-    near(point(&between), 3.16 / (0.05 + 0.16 + 0.012), 0.4);
+    // All at once: what comes before, one wait, and what follows it of each, one after the other.
+    near(point(&before), 3.16 / (0.1 + 0.051 + 0.03 + 0.006), 0.4);
+    // The wait hides behind what the others compute meanwhile.
+    near(point(&between), 3.16 / (0.16 + 0.006), 0.4);
     let cold = expect(&before, Cause::SerialWaits)
         .prescription
         .speedup
@@ -154,8 +155,8 @@ fn a_loop_wakes_for_many_at_once() {
         });
     let help = expect(&profile, Cause::SerialWaits).prescription;
     assert_eq!(help.model, Model::Async);
-    // 0.25 ms of it stay, one after the other, and 5 µs for a task.
-    near(help.speedup.point, 2.04 / (0.02 + 100.0 * 0.000_255), 1.0);
+    // 0.25 ms of it stay, half of it after the wait, and 5 µs for a task.
+    near(help.speedup.point, 2.04 / (0.02 + 100.0 * 0.000_130), 1.0);
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn a_small_pool_with_all_in_waits() {
     let help = verdict.prescription;
     // As many as there were, and some for those that were not counted.
     assert_eq!(help.level, 57);
-    near(help.speedup.point, 13.0 / 1.2, 0.15);
+    near(help.speedup.point, 13.0 / 1.11, 0.15);
     // Two of them, one always waiting: not yet one after another.
     expect(&fetching(2, 40.0, 20.0, 0.2).done(), Cause::TooFewWorkers);
 }
@@ -397,7 +398,7 @@ fn long_sleeps_may_stand_for_work() {
     let help = expect(&sleeping(9.8, 10.0), Cause::Timer).prescription;
     assert_eq!(help.level, 11);
     near(help.speedup.low, 1.0, 0.001);
-    near(help.speedup.point, 10.0 / 1.2, 0.05);
+    near(help.speedup.point, 10.0 / 1.09, 0.05);
 }
 
 #[test]
