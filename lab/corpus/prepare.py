@@ -1,4 +1,4 @@
-"""Makes the files that programs of the corpus read: `prepare.py logs|blob|events DIRECTORY`.
+"""Makes the files that programs of the corpus read: `prepare.py logs|blob|events|small DIRECTORY`.
 
 They are the same every time, and are left alone if they are there."""
 
@@ -38,10 +38,20 @@ def events(path, chance):
             file.write(f'{{"id": {number}, "value": {value:.5f}, "tags": [{tags}], "ok": true}}\n')
 
 
+def small(folder, chance):
+    """Folders with a hundred small files each."""
+    for number in range(40):
+        place = os.path.join(folder, f"{number:02}")
+        os.makedirs(place, exist_ok=True)
+        for name in range(100):
+            with open(os.path.join(place, f"{name:02}.txt"), "w", encoding="ascii") as file:
+                file.write(f"note {chance.randrange(10_000)}\n" * 20)
+
+
 def main():
     kind, place = sys.argv[1], os.path.join(sys.argv[2], sys.argv[1])
     if not os.path.exists(place):
-        {"logs": logs, "blob": blob, "events": events}[kind](place, random.Random(4))
+        {"logs": logs, "blob": blob, "events": events, "small": small}[kind](place, random.Random(4))
 
 
 main()

@@ -4,6 +4,7 @@
 
 mod compute;
 mod requests;
+mod threads;
 mod timers;
 
 use std::env;
@@ -59,6 +60,10 @@ enum What {
     ManyWorkers,
     /// Halves of unequal weight on two threads, joined after each round
     UnevenHalves,
+    /// A thread that fetches frames ahead of the one that hashes them
+    Frames { server: String },
+    /// Four threads that fetch thumbnails
+    Thumbnails { server: String },
 }
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -75,6 +80,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         What::BlockingPool => compute::blocking_pool(),
         What::ManyWorkers => compute::many_workers(),
         What::UnevenHalves => compute::uneven_halves(),
+        What::Frames { server } => threads::frames(&server),
+        What::Thumbnails { server } => threads::thumbnails(&server),
     }
 }
 
