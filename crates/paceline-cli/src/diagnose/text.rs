@@ -17,7 +17,7 @@ use crate::run::{grouped, time};
 const WAITS: usize = 5;
 /// Waits shorter than this share of the longest are not listed.
 const LEAST_WAIT: f64 = 0.01;
-/// Nor those that took less than this share of the wall: among them how we start the program.
+/// Nor those that took less than this share of the wall.
 const LEAST_OF_WALL: f64 = 0.001;
 /// Columns for what is waited for.
 const TARGET: usize = 50;
