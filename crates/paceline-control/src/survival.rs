@@ -16,6 +16,10 @@ const OBSERVED: usize = 512;
 const FARTHEST: f64 = 4.0;
 /// The least and the most that a coefficient of variation is believed.
 const VARIATION: (f64, f64) = (0.08, 2.0);
+/// The coefficient of variation of a Weibull distribution is about this, divided by its shape.
+const WEIBULL: f64 = 1.2;
+/// The least shape and the most that a few durations are believed.
+const SHAPE: (f64, f64) = (3.0, 8.0);
 
 /// The lives of jobs at one level.
 #[derive(Clone, Debug)]
@@ -132,8 +136,13 @@ impl Survival {
         }
     }
 
-    /// Cumulative hazard at an age. Before the first known age it follows a power of the age, as
-    /// durations of a typical spread do.
+    /// The shape of the Weibull distribution whose spread is that of the durations: its cumulative
+    /// hazard is this power of the age.
+    fn shape(&self) -> f64 {
+        (WEIBULL / self.variation).clamp(SHAPE.0, SHAPE.1)
+    }
+
+    /// Cumulative hazard at an age. Before the first known age it follows a power of the age.
     fn at(&self, age: f64) -> f64 {
         let hazard = &self.hazard;
         let after = hazard.partition_point(|(known, _)| *known <= age);
@@ -143,7 +152,7 @@ impl Survival {
             hazard.get(after),
         ) {
             (None, None) => 0.0,
-            (None, Some((known, value))) => value * ratio(*known).powi(3),
+            (None, Some((known, value))) => value * ratio(*known).powf(self.shape()),
             (Some((_, value)), None) => value,
             (Some((young, low)), Some((old, high))) => {
                 low + (high - low) * ((age - young) / (old - young).max(1e-12))
@@ -202,6 +211,15 @@ mod tests {
         assert!((survival.median() - 1.0).abs() < 0.03, "{survival:?}");
         let young = Survival::of(&[1.0], &[2.0; 50]).expect("one ended");
         assert!((young.median() - 1.0).abs() < 1e-9, "no more is known");
+    }
+
+    /// None of them could have ended yet: to take them for much slower would be rash.
+    #[test]
+    fn jobs_that_are_too_young_to_have_ended_speak_softly() {
+        let alike: Vec<f64> = spread(8).iter().map(|d| 1.0 + 0.2 * (d - 1.0)).collect();
+        let survival = Survival::of(&alike, &[]).expect("some ended");
+        let found = survival.inflation(&[], &[1.3; 24]);
+        assert!((0.1..0.7).contains(&found.log), "{found:?}");
     }
 
     #[test]

@@ -44,10 +44,12 @@ fn main() -> Result<(), Failed> {
         waiting.max(computing.div_f64(cores))
     };
     println!(
-        "{pages} pages, {latency:?} each to fetch, {:.1} ms of computing, {cores} cores\n",
+        "{pages} pages, {} ms each to fetch and {:.1} ms to process, {cores} cores",
+        latency.as_millis(),
         one.as_secs_f64() * 1e3
     );
-    println!("{:44} {:>8} {:>8}", "way", "wall", "÷ ideal");
+    println!("ideal: what this way would take if nothing got in its way\n");
+    println!("{:30} {:>8} {:>8} {:>6}", "way", "wall", "ideal", "÷");
 
     let expected = row("one by one, blocking", bound(1) + computing, || {
         one_by_one(&urls)
@@ -85,7 +87,8 @@ fn row(
     let sum = run()?;
     let wall = began.elapsed();
     let ratio = wall.as_secs_f64() / ideal.as_secs_f64();
-    println!("{way:44} {:>6.2} s {ratio:>8.2}", wall.as_secs_f64());
+    let (wall, ideal) = (wall.as_secs_f64(), ideal.as_secs_f64());
+    println!("{way:30} {wall:>6.2} s {ideal:>6.2} s {ratio:>6.2}");
     Ok(sum)
 }
 

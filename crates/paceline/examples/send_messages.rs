@@ -1,12 +1,15 @@
 //! Fifty messages, a second of blocking each, some of which fail: one by one would take 50 s.
 //!
-//! `cargo run --release -p paceline --example send_messages`
+//! `cargo run --release -p paceline --example send_messages [MESSAGE_MS]`
 
+use std::error::Error;
 use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use paceline::{MapError, OnError, map};
+use paceline::{Limit, OnError, map};
+
+const MESSAGES: u32 = 50;
 
 struct Message {
     number: u32,
@@ -23,7 +26,7 @@ impl fmt::Display for Bounced {
     }
 }
 
-impl std::error::Error for Bounced {}
+impl Error for Bounced {}
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,9 +34,9 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A client library that blocks: it takes a second, whatever comes of it.
-fn send(message: &Message) -> Result<u32, Bounced> {
-    thread::sleep(Duration::from_secs(1));
+/// A client library that blocks: it takes its time, whatever comes of it.
+fn send(message: &Message, takes: Duration) -> Result<u32, Bounced> {
+    thread::sleep(takes);
     if message.number % 9 == 4 {
         return Err(Bounced);
     }
@@ -41,31 +44,41 @@ fn send(message: &Message) -> Result<u32, Bounced> {
 }
 
 fn messages() -> impl Iterator<Item = Message> + Send {
-    (0..50).map(|number| Message {
+    (0..MESSAGES).map(|number| Message {
         number,
         to: format!("user{number}@example.org"),
     })
 }
 
-fn main() -> Result<(), MapError<Message, u32, Bounced>> {
-    let by_hand = map(messages(), send)
-        .limit(4)
-        .on_error(OnError::Collect)
-        .run()?;
-    let found = map(messages(), send).on_error(OnError::Collect).run()?;
+fn main() -> Result<(), Box<dyn Error>> {
+    let takes = std::env::args().nth(1);
+    let takes = takes.map_or(Ok(1000), |text| text.parse())?;
+    let takes = Duration::from_millis(takes);
+    println!(
+        "{MESSAGES} messages, {} ms each; some bounce\n",
+        takes.as_millis()
+    );
 
-    println!("{:24} {:>8} {:>5} {:>7}", "way", "wall", "sent", "failed");
-    for (way, run) in [("limit 4", &by_hand), ("level found", &found)] {
+    println!("{:12} {:>8} {:>6} {:>7}", "way", "wall", "sent", "failed");
+    let mut last = None;
+    for (way, limit) in [("4 at once", Limit::Fixed(4)), ("level found", Limit::Auto)] {
+        let run = map(messages(), |message| send(message, takes))
+            .limit(limit)
+            .on_error(OnError::Collect)
+            .run()?;
         println!(
-            "{way:24} {:>6.2} s {:>5} {:>7}",
+            "{way:12} {:>6.2} s {:>6} {:>7}",
             run.report.wall.as_secs_f64(),
             run.values.len(),
             run.failures.len()
         );
+        last = Some(run);
     }
-    println!("\n{}\n", found.report);
-    for failed in &found.failures {
-        println!("{failed}");
+
+    let Some(run) = last else { return Ok(()) };
+    println!("\n{}\n\nfailed:", run.report);
+    for failed in &run.failures {
+        println!("  {failed}");
     }
     Ok(())
 }

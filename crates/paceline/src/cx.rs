@@ -1,45 +1,53 @@
 //! What a closure may ask while it works.
 
+use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "tokio")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use thiserror::Error;
 
-/// Handed to the closures of stages: whether they should give up.
+/// Handed to closures, of the stages of a pipeline and of jobs for a pool: whether they should give up.
 ///
-/// Nobody can end a closure from outside. One that takes long can ask now and then.
+/// Nobody can end a closure from outside. One that takes long should ask now and then, every
+/// millisecond or so.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let (sums, _) = paceline::Pipeline::from_iter([1000_u64])
-///     .cpu("sum", |cx, n| {
-///         let mut sum = 0;
-///         for i in 0..n {
-///             if i % 100 == 0 {
-///                 cx.checkpoint()?;
-///             }
-///             sum += i;
+/// use paceline::{Cancelled, Cx};
+///
+/// fn sum(cx: &Cx, n: u64) -> Result<u64, Cancelled> {
+///     let mut sum = 0;
+///     for i in 0..n {
+///         if i % 100 == 0 {
+///             cx.checkpoint()?;
 ///         }
-///         Ok::<_, paceline::Interrupted>(sum)
-///     })
-///     .collect()
-///     .await
-///     .expect("nobody interrupts");
+///         sum += i;
+///     }
+///     Ok(sum)
+/// }
+///
+/// let cpu = paceline::offload::Offload::builder().threads(1).build()?;
+/// assert_eq!(cpu.run_blocking(|cx| sum(cx, 1000))?, Ok(499_500));
+/// # #[cfg(feature = "tokio")] {
+/// let (sums, _) = paceline::Pipeline::from_iter([1000]).cpu("sum", sum).collect_blocking()?;
 /// assert_eq!(sums, [499_500]);
 /// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cx {
-    cancelled: Arc<AtomicBool>,
+    signal: Arc<dyn Signal>,
     deadline: Option<Instant>,
     attempt: u32,
 }
 
-/// The run was cancelled, or the item's time is over.
+/// The work goes on in vain: the run was cancelled, its caller is gone, or its time is over.
 ///
 /// ```
-/// fn first_prime_above(cx: &paceline::Cx, n: u64) -> Result<u64, paceline::Interrupted> {
+/// use paceline::{Cancelled, Cx};
+///
+/// fn first_prime_above(cx: &Cx, n: u64) -> Result<u64, Cancelled> {
 ///     let mut candidate = n + 1;
 ///     while (2..candidate).any(|d| candidate % d == 0) {
 ///         cx.checkpoint()?;
@@ -47,82 +55,58 @@ pub struct Cx {
 ///     }
 ///     Ok(candidate)
 /// }
-/// let (primes, _) = paceline::Pipeline::from_iter([13])
-///     .cpu("prime", first_prime_above)
-///     .collect_blocking()
-///     .expect("nobody interrupts");
-/// assert_eq!(primes, [17]);
+///
+/// let cpu = paceline::offload::Offload::builder().threads(1).build()?;
+/// assert_eq!(cpu.run_blocking(|cx| first_prime_above(cx, 13))?, Ok(17));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("interrupted")]
-#[non_exhaustive]
-pub struct Interrupted;
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, Hash)]
+#[error("nobody waits for the result")]
+pub struct Cancelled;
+
+/// Where a [`Cx`] learns that nobody waits for the result.
+pub(crate) trait Signal: Send + Sync {
+    fn is_cancelled(&self) -> bool;
+}
+
+#[cfg(feature = "tokio")]
+impl Signal for AtomicBool {
+    fn is_cancelled(&self) -> bool {
+        self.load(Ordering::Relaxed)
+    }
+}
 
 impl Cx {
-    pub(crate) fn new(cancelled: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(signal: Arc<dyn Signal>, deadline: Option<Instant>) -> Self {
         Self {
-            cancelled,
-            deadline: None,
+            signal,
+            deadline,
             attempt: 1,
         }
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn next(&mut self, attempt: u32, deadline: Option<Instant>) {
         self.attempt = attempt;
         self.deadline = deadline;
     }
 
-    /// Whether the run was cancelled or dropped.
+    /// Whether the closure should give up: the run was cancelled or dropped, the caller of the job is
+    /// gone, the pool is closing, or the [`deadline`](Self::deadline) has passed.
     ///
     /// ```
-    /// let done = paceline::Pipeline::from_iter([()])
-    ///     .cpu(paceline::Stage::named("work").timeout(std::time::Duration::from_secs(60)), |cx, ()| {
-    ///         Ok::<_, paceline::Interrupted>(assert!(!cx.is_cancelled()))
-    ///     })
-    ///     .collect_blocking();
-    /// assert!(done.is_ok());
+    /// let cpu = paceline::offload::Offload::builder().threads(1).build()?;
+    /// assert_eq!(cpu.run_blocking(|cx| cx.is_cancelled())?, false);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.signal.is_cancelled() || self.deadline.is_some_and(|at| at <= Instant::now())
     }
 
-    /// When the item's time is over, if it has a limit.
+    /// The same, as an error to return early with.
     ///
     /// ```
-    /// let done = paceline::Pipeline::from_iter([()])
-    ///     .cpu(paceline::Stage::named("work").timeout(std::time::Duration::from_secs(60)), |cx, ()| {
-    ///         Ok::<_, paceline::Interrupted>(assert!(cx.deadline().is_some()))
-    ///     })
-    ///     .collect_blocking();
-    /// assert!(done.is_ok());
-    /// ```
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    /// Which attempt this is, from 1.
-    ///
-    /// ```
-    /// use paceline::{Pipeline, Retry, Stage};
-    /// use std::time::Duration;
-    ///
-    /// let stage = Stage::named("flaky").retry(Retry::exponential(3, Duration::from_millis(1)));
-    /// let (attempts, _) = Pipeline::from_iter([()])
-    ///     .cpu(stage, |cx, ()| match cx.attempt() {
-    ///         1 => Err("not yet"),
-    ///         attempt => Ok(attempt),
-    ///     })
-    ///     .collect_blocking()
-    ///     .expect("the second attempt succeeds");
-    /// assert_eq!(attempts, [2]);
-    /// ```
-    pub fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
-    /// Fails if the closure should give up.
-    ///
-    /// ```
+    /// # #[cfg(feature = "tokio")] {
     /// use paceline::{FailureKind, Pipeline, Stage};
     /// use std::time::Duration;
     ///
@@ -136,16 +120,67 @@ impl Cx {
     ///     .collect_blocking()
     ///     .expect_err("its time is over");
     /// assert!(matches!(error.first.kind, FailureKind::TimedOut(_)));
+    /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Interrupted`] if the run was cancelled or the item's time is over.
-    pub fn checkpoint(&self) -> Result<(), Interrupted> {
-        let late = self.deadline.is_some_and(|at| Instant::now() >= at);
-        if late || self.is_cancelled() {
-            return Err(Interrupted);
+    /// [`Cancelled`] if the closure should give up.
+    pub fn checkpoint(&self) -> Result<(), Cancelled> {
+        if self.is_cancelled() {
+            Err(Cancelled)
+        } else {
+            Ok(())
         }
-        Ok(())
+    }
+
+    /// When the time is over, if it has a limit: that of the stage's
+    #[cfg_attr(feature = "tokio", doc = "[`timeout`](crate::Stage::timeout),")]
+    #[cfg_attr(not(feature = "tokio"), doc = "time-out,")]
+    /// or the job's own [`deadline`](crate::offload::Job::deadline).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use paceline::offload::{Job, Offload};
+    ///
+    /// let cpu = Offload::builder().threads(1).build()?;
+    /// let job = Job::new().within(Duration::from_secs(60));
+    /// assert!(cpu.run_blocking_as(job, |cx| cx.deadline())?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Which attempt at the item this is, from 1. Jobs for a pool are tried once.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use paceline::{Pipeline, Retry, Stage};
+    /// use std::time::Duration;
+    ///
+    /// let stage = Stage::named("flaky").retry(Retry::exponential(3, Duration::from_millis(1)));
+    /// let (attempts, _) = Pipeline::from_iter([()])
+    ///     .cpu(stage, |cx, ()| match cx.attempt() {
+    ///         1 => Err("not yet"),
+    ///         attempt => Ok(attempt),
+    ///     })
+    ///     .collect_blocking()?;
+    /// assert_eq!(attempts, [2]);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+}
+
+impl fmt::Debug for Cx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx")
+            .field("is_cancelled", &self.is_cancelled())
+            .field("deadline", &self.deadline)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }

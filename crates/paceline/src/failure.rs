@@ -31,9 +31,9 @@ pub type SharedError = Arc<dyn Error + Send + Sync>;
 ///
 /// let halve = |n: &u32| if n % 2 == 0 { Ok(n / 2) } else { Err("odd") };
 /// let error = paceline::map([7], halve).run().expect_err("7 is odd");
-/// assert!(matches!(error.first.kind, FailureKind::Error("odd")));
+/// assert_eq!(error.first.kind, FailureKind::Error("odd"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind<E = SharedError> {
     /// The work said so.

@@ -19,6 +19,7 @@ use paceline_control::Bounds;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Limit {
     /// The level is found.
@@ -36,29 +37,6 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The same with a lower bound. A fixed limit becomes a range.
-    pub(crate) fn at_least(self, min: usize) -> Self {
-        let max = match self {
-            Self::Auto => None,
-            Self::Fixed(limit) => Some(limit),
-            Self::Range { max, .. } => max,
-        };
-        Self::Range { min, max }
-    }
-
-    /// The same with an upper bound. A fixed limit becomes a range.
-    pub(crate) fn at_most(self, max: usize) -> Self {
-        let min = match self {
-            Self::Auto => 1,
-            Self::Fixed(limit) => limit,
-            Self::Range { min, .. } => min,
-        };
-        Self::Range {
-            min,
-            max: Some(max),
-        }
-    }
-
     pub(crate) fn bounds(self) -> Bounds {
         match self {
             Self::Auto => Bounds::default(),
@@ -109,14 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_narrow_one_another() {
-        let range = |min, max| Limit::Range { min, max };
-        assert_eq!(Limit::Auto.at_least(3), range(3, None));
-        assert_eq!(
-            Limit::Auto.at_least(3).at_most(9),
-            Limit::Auto.at_most(9).at_least(3)
-        );
-        assert_eq!(Limit::Fixed(4).at_most(9), range(4, Some(9)));
+    fn none_at_once_is_taken_as_one() {
         assert_eq!(Limit::Fixed(0).bounds().highest(), 1);
+        assert_eq!(Limit::from(..=0).bounds().highest(), 1);
     }
 }

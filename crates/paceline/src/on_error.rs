@@ -9,7 +9,7 @@
 /// assert!(paceline::map(0..10, even).on_error(OnError::Stop).run().is_err());
 /// let collected = paceline::map(0..10, even).on_error(OnError::Collect).run().expect("goes on");
 /// assert_eq!((collected.values.len(), collected.failures.len()), (5, 5));
-/// let emitted = paceline::map(0..10, even).on_error(OnError::Emit).iter();
+/// let emitted = paceline::map(0..10, even).on_error(OnError::Emit).results();
 /// assert_eq!(emitted.filter(Result::is_err).count(), 5);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ pub use advice::Bottleneck;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum StageKind {
     /// Futures, polled by the runtime.
@@ -44,7 +44,7 @@ pub enum StageKind {
 /// let stage = &mapped.report.stages[0];
 /// assert_eq!((stage.done, stage.failed, stage.retried), (3, 0, 0));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StageReport {

@@ -17,7 +17,8 @@ use std::time::Duration;
 /// let ms = |n| Some(Duration::from_millis(n));
 /// assert_eq!(rests, [ms(50), ms(80), None]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct Retry {
     attempts: u32,
     base: Duration,
@@ -49,7 +50,6 @@ impl Retry {
     /// assert_eq!(retry.rest_after(1, 0.0), Some(Duration::from_millis(25)));
     /// assert_eq!(retry.rest_after(2, 0.0), None);
     /// ```
-    #[must_use]
     pub fn exponential(attempts: u32, base: Duration) -> Self {
         Self {
             attempts: attempts.max(1),
@@ -66,7 +66,6 @@ impl Retry {
     /// let retry = paceline::Retry::BUSY.longest(Duration::from_secs(1));
     /// assert_eq!(retry.rest_after(50, 1.0), Some(Duration::from_secs(1)));
     /// ```
-    #[must_use]
     pub fn longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
@@ -115,7 +114,7 @@ impl Default for Retry {
 /// }
 /// assert_eq!(kind(404, None), ErrorKind::Permanent);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Trying again cannot help; the item fails at once.

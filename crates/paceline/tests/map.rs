@@ -140,21 +140,19 @@ proptest! {
         limit in 1..5_usize,
         taken in 0..120_usize,
         ordered: bool,
-        stop: bool,
+        policy in prop_oneof![Just(OnError::Stop), Just(OnError::Collect), Just(OnError::Emit)],
     ) {
         quiet_panics();
         let shared = Arc::new((tries(&fates), fates));
         let there = Arc::clone(&shared);
         let mut work = map(0..shared.1.len(), move |at| meet(&there.1, &there.0, *at))
             .limit(limit)
-            .retry(Retry::exponential(2, SOON));
+            .retry(Retry::exponential(2, SOON))
+            .on_error(policy);
         if ordered {
             work = work.ordered();
         }
-        if stop {
-            work = work.on_error(OnError::Stop);
-        }
-        let mut results = work.iter();
+        let mut results = work.results();
         let mut seen = BTreeSet::new();
         let mut last = None;
         for result in results.by_ref().take(taken) {
@@ -168,7 +166,11 @@ proptest! {
                 last = Some(at);
             }
         }
-        if taken > shared.1.len() && !stop {
+        for failed in results.failures() {
+            prop_assert_eq!(policy, OnError::Collect);
+            prop_assert!(seen.insert(failed.item), "{} twice", failed.item);
+        }
+        if taken > shared.1.len() && policy != OnError::Stop {
             prop_assert_eq!(seen.len(), shared.1.len());
         }
         drop(results);
@@ -268,7 +270,7 @@ fn bounds_hold() {
         now.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, String>(())
     })
-    .max(3)
+    .limit(..=3)
     .run()
     .expect("none fails");
     assert!(most.into_inner() <= 3);
@@ -285,7 +287,7 @@ fn who_rests_holds_no_worker() {
     })
     .limit(1)
     .retry(Retry::exponential(2, Duration::from_secs(3600)).longest(Duration::from_secs(3600)))
-    .iter();
+    .results();
     let first: Vec<_> = results
         .take(19)
         .map(|result| result.expect("these do not fail"))
@@ -303,7 +305,7 @@ fn an_endless_source_runs_ahead_so_far_and_no_further() {
         Ok::<_, String>(*n)
     })
     .limit(2)
-    .iter();
+    .results();
     for _ in 0..5000 {
         assert!(results.next().is_some());
     }

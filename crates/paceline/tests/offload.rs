@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
-use paceline::offload::{Cancelled, Job, Offload, OffloadError, Pending, Priority};
+use paceline::Cancelled;
+use paceline::offload::{Job, Offload, OffloadError, Pending, Priority};
 
 fn pool(threads: usize, queue: usize) -> Offload {
     Offload::builder()

@@ -134,7 +134,7 @@ fn count(responses: &[Response], status: StatusCode) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_the_limit_is_answered_503_and_the_rest_is_served() {
-    let limit = AdaptiveLimitLayer::fixed(4);
+    let limit = AdaptiveLimitLayer::with_limit(4);
     let (address, seen) = serve(&limit, 100).await;
     let responses = load(address, 16, 50).await;
     let (served, refused) = (
@@ -157,7 +157,7 @@ async fn beyond_the_limit_is_answered_503_and_the_rest_is_served() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_idle_hold_no_place() {
-    let limit = AdaptiveLimitLayer::fixed(1);
+    let limit = AdaptiveLimitLayer::with_limit(1);
     let (address, _) = serve(&limit, 1).await;
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -170,7 +170,7 @@ async fn connections_that_are_idle_hold_no_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_go_away_leave_their_place() {
-    let limit = AdaptiveLimitLayer::fixed(2);
+    let limit = AdaptiveLimitLayer::with_limit(2);
     // Nobody gets a core, so nobody is answered.
     let (address, seen) = serve(&limit, 0).await;
     for _ in 0..3 {

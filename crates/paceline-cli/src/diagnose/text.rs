@@ -17,6 +17,8 @@ use crate::run::{grouped, time};
 const WAITS: usize = 5;
 /// Waits shorter than this share of the longest are not listed.
 const LEAST_WAIT: f64 = 0.01;
+/// Nor those that took less than this share of the wall: among them how we start the program.
+const LEAST_OF_WALL: f64 = 0.001;
 /// Columns for what is waited for.
 const TARGET: usize = 50;
 
@@ -105,7 +107,9 @@ fn waits(profile: &Profile, lines: &mut Lines) {
         return;
     };
     lines.gap();
-    let worth = |wait: &&&Wait| wait.time.as_secs_f64() >= LEAST_WAIT * longest.as_secs_f64();
+    let least =
+        (LEAST_WAIT * longest.as_secs_f64()).max(LEAST_OF_WALL * profile.wall.as_secs_f64());
+    let worth = |wait: &&&Wait| wait.time.as_secs_f64() >= least;
     for (index, wait) in waits.iter().filter(worth).take(WAITS).enumerate() {
         let name = if index == 0 { "waits" } else { "" };
         lines.entry(name, &of_wait(wait));
@@ -149,7 +153,12 @@ fn overlap(report: &Report<'_>) -> String {
             time(overlap.both),
         ),
         None if overlap.io.is_zero() => "none: no input or output was in flight".to_owned(),
-        None => "none: nothing was computed".to_owned(),
+        None if overlap.compute.is_zero() => "none: nothing was computed".to_owned(),
+        None => format!(
+            "none to speak of: {} of compute and {} of input and output",
+            time(overlap.compute),
+            time(overlap.io),
+        ),
     }
 }
 
@@ -162,7 +171,7 @@ fn in_use(report: &Report<'_>) -> String {
         cores,
         100.0 * verdict.utilisation
     );
-    if !profile.overlap.io.is_zero() {
+    if verdict.concurrency > 0.0 {
         let flight = verdict.concurrency;
         text += &format!("; {flight:.1} inputs and outputs in flight");
     }

@@ -6,6 +6,10 @@ use crate::reason::Reason;
 
 /// The level from which steps of four are taken.
 const LEAP: usize = 48;
+/// The level up to which they are as well: those of disks, mostly.
+const FEW: usize = 8;
+/// Waiting jobs per slot that this takes.
+const MANY_LEFT: f64 = 24.0;
 /// Throughput that the law must promise, divided by that of the best level, for a probe inside a
 /// bracket.
 const PROMISE: f64 = 1.02;
@@ -85,15 +89,18 @@ impl Search {
                 .max(1.1 * below as f64),
             (Direction::Stop, ..) => return None,
             (Direction::Up, _, None) => {
-                let leap = self.level >= LEAP && self.curve.levels() >= 2;
+                let sure = self.level >= LEAP && self.curve.levels() >= 2;
+                // Where hardly any are in flight, a small step tells little. If the large one is
+                // wrong, few of all jobs may suffer.
+                let blind = self.level <= FEW && view.waiting >= MANY_LEFT * best;
+                let leap = sure || blind;
                 let step = if self.elasticity > ELASTIC.0 && leap {
                     4.0
-                } else if self.elasticity > ELASTIC.1 {
-                    2.0
                 } else {
-                    1.4
+                    2.0
                 };
-                (step * best).min(view.waiting / QUEUE.0)
+                let step = if self.farther { 2.0 * step } else { step };
+                (step * best).min((view.waiting / QUEUE.0).floor())
             }
             (Direction::Up, None, Some(above)) => between(self.level, above),
             (Direction::Down, None, _) => fitted

@@ -103,7 +103,10 @@ impl Search {
                     // A neighbour's luck is no reason for a leap.
                     self.elasticity = self.elasticity.min(ELASTIC.1);
                 }
-                self.direction = if self.elasticity < ELASTIC.2 {
+                // So few jobs have ended that chance alone may have made the gain look small.
+                let at_most = self.elasticity + found.error / step;
+                self.farther = false;
+                self.direction = if at_most < ELASTIC.2 {
                     Direction::Stop
                 } else {
                     Direction::Up
@@ -127,7 +130,13 @@ impl Search {
         } else {
             Reason::NotBetter { tried, factor }
         };
-        if up {
+        let undecided = !hopeless && !failing && !certain && gain > 0.0;
+        if up && undecided && !self.farther && !self.looking {
+            // The step was too small to tell: a larger one will.
+            self.farther = true;
+            self.direction = Direction::Up;
+        } else if up {
+            self.farther = false;
             self.no_better_above = Some(tried);
             self.capped_at = self.capped_at.filter(|at| *at < tried);
             self.direction = match self.worse_below {

@@ -38,8 +38,8 @@ const GOOD_REFERENCE: (f64, f64) = (16.0, 0.5);
 const LEAST_SECONDS: f64 = 0.004;
 /// Waiting jobs per slot from which they are many.
 const MANY: f64 = 20.0;
-/// Elasticity (log gain per log step) from which levels are taken in steps of four, and below
-/// which steps are small, and below which there is no point in going on.
+/// Elasticity (log gain per log step) from which levels are taken in steps of four, above which a
+/// climb goes on after a step that brought nothing, and below which there is no point in going on.
 const ELASTIC: (f64, f64, f64) = (0.75, 0.35, 0.2);
 /// Below this level, a run that could not look around had hardly begun.
 const FEW: usize = 32;
@@ -130,6 +130,8 @@ pub(crate) struct Search {
     no_better_above: Option<usize>,
     direction: Direction,
     elasticity: f64,
+    /// The last step up was too small to tell from chance, and the next goes twice as far.
+    farther: bool,
     tries: u32,
     hold: Hold,
     /// What is probed is a neighbour of a level that had held.
@@ -162,6 +164,7 @@ impl Default for Search {
             no_better_above: None,
             direction: Direction::Up,
             elasticity: 1.0,
+            farther: false,
             tries: 0,
             hold: Hold::default(),
             looking: false,

@@ -131,6 +131,11 @@ fn crowded(level: f64) -> f64 {
     0.1 * (1.0 + 0.05 * (level - 1.0) + 0.004 * level * (level - 1.0))
 }
 
+/// A disk that gets a fifth more done with twice as many.
+fn deep(level: f64) -> f64 {
+    0.1 * level.powf(0.72)
+}
+
 /// One after the other.
 fn lock(level: f64) -> f64 {
     0.01 * level
@@ -156,6 +161,39 @@ fn more_is_tried_and_kept_while_it_gains() {
     assert_eq!(second.level, 256, "in larger steps");
     rig.run(5000);
     assert_eq!(rig.search.best(), 300, "{:?}", rig.moves);
+}
+
+#[test]
+fn where_hardly_any_are_in_flight_the_first_step_is_large() {
+    let mut rig = Rig::new(6, deep);
+    assert_eq!(rig.until_move(1000).map(|to| to.level), Some(24));
+    let kept = rig.until_move(1000).expect("a verdict");
+    assert_eq!(kept.reason.label(), "more-gained", "{kept:?}");
+    assert_eq!(kept.level, 48, "then it doubles");
+}
+
+#[test]
+fn a_rise_is_followed_however_slow() {
+    let mut rig = Rig::new(6, deep);
+    rig.run(3000);
+    assert!(rig.search.best() >= 96, "{:?}", rig.moves);
+}
+
+/// So few jobs that one in five more cannot be told from chance.
+#[test]
+fn a_step_that_tells_nothing_is_followed_by_a_larger_one() {
+    fn hardly(level: f64) -> f64 {
+        0.1 * level.powf(0.95)
+    }
+    let mut rig = Rig::new(20, hardly);
+    rig.waiting = 300.0;
+    assert_eq!(rig.until_move(1000).map(|to| to.level), Some(40));
+    let farther = rig.until_move(1000).expect("a verdict");
+    assert_eq!(farther.reason, Reason::TryingMore { from: 20 });
+    assert_eq!(farther.level, 80);
+    // Once: chance must not lead on and on.
+    let verdict = rig.until_move(1000).expect("another");
+    assert!(verdict.level <= 80, "{:?}", rig.moves);
 }
 
 #[test]

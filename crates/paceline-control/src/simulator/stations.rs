@@ -53,8 +53,14 @@ pub(super) enum Law {
         usl_above: f64,
         capacity: f64,
     },
-    /// Total throughput rises to `peak` at `queue` jobs and then falls.
-    Disk { queue: f64, peak: f64, thrash: f64 },
+    /// Total throughput rises to `peak` at `queue` jobs, by this power of their number, and then
+    /// falls.
+    Disk {
+        queue: f64,
+        peak: f64,
+        growth: f64,
+        thrash: f64,
+    },
 }
 
 /// Part of a core's time that is lost for each other thread that wants the same core.
@@ -79,10 +85,11 @@ impl Law {
             Self::Disk {
                 queue,
                 peak,
+                growth,
                 thrash,
             } => {
                 if n <= queue {
-                    peak / queue
+                    peak * (n.max(1.0) / queue).powf(growth) / n.max(1.0)
                 } else {
                     peak / (1.0 + thrash * (n - queue)) / n
                 }
@@ -107,6 +114,7 @@ impl Station {
             ResourceKind::Disk => Law::Disk {
                 queue: 1.0,
                 peak: 1.0,
+                growth: 1.0,
                 thrash: 0.0,
             },
             _ => Law::Shared {
@@ -141,6 +149,7 @@ pub(super) struct Parameters {
     capacity: Option<f64>,
     queue: Option<f64>,
     peak: Option<f64>,
+    growth: Option<f64>,
     thrash: Option<f64>,
     slowdown: Option<f64>,
     per_second: Option<f64>,
@@ -163,6 +172,7 @@ impl Parameters {
             ("capacity", self.capacity, shared, f64::MIN_POSITIVE),
             ("queue", self.queue, disk, f64::MIN_POSITIVE),
             ("peak", self.peak, disk, f64::MIN_POSITIVE),
+            ("growth", self.growth, disk, 0.0),
             ("thrash", self.thrash, disk, 0.0),
             ("slowdown", self.slowdown, true, f64::MIN_POSITIVE),
             ("per_second", self.per_second, shared, f64::MIN_POSITIVE),
@@ -231,16 +241,19 @@ impl Parameters {
                 Law::Disk {
                     queue,
                     peak,
+                    growth,
                     thrash,
                 },
                 Law::Disk {
                     queue: queue_was,
                     peak: peak_was,
+                    growth: growth_was,
                     thrash: thrash_was,
                 },
             ) => {
                 mix(*queue_was, self.queue, queue);
                 mix(*peak_was, self.peak, peak);
+                mix(*growth_was, self.growth, growth);
                 mix(*thrash_was, self.thrash, thrash);
             }
             _ => {}

@@ -31,6 +31,8 @@ pub struct Profile {
     pub foremost: ByClass<Duration>,
     /// How compute and input/output lie over each other.
     pub overlap: Overlap,
+    /// How both came about over time, from the first point to the last; empty if it was not taken.
+    pub course: Vec<Progress>,
     /// CPU time in user mode and in the kernel.
     pub cpu: CpuTime,
     /// Bytes through read and write calls, and what of them reached a disk.
@@ -90,6 +92,19 @@ pub struct Overlap {
     /// Inputs and outputs in flight, integrated over time: thread-seconds of waits for disks and
     /// peers, and request-seconds of polled requests.
     pub io_in_flight: Duration,
+}
+
+/// How far a program had come at some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The moment, from the beginning of watching.
+    pub at: Duration,
+    /// Time of the wall until then in which it computed, as in [`Overlap::compute`].
+    pub compute: Duration,
+    /// Time of the wall until then with an input or output in flight, as in [`Overlap::io`].
+    pub io: Duration,
+    /// What of that a disk took while nothing computed: [`Profile::foremost`] in `Disk` and `PageFault`.
+    pub disk: Duration,
 }
 
 /// CPU time.

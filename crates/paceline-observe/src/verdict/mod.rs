@@ -22,6 +22,10 @@ use facts::{Facts, ratio};
 
 pub use bound::CPU_BOUND;
 
+/// Compute, or input and output, for less than this share of the wall: what of it overlapped, and how
+/// much of it was in flight at once, would be chance.
+const TOO_LITTLE: f64 = 0.01;
+
 /// Says what limits the program that was watched, and what would help.
 pub fn judge(profile: &Profile) -> Verdict {
     let facts = Facts::of(profile);
@@ -37,8 +41,14 @@ pub fn judge(profile: &Profile) -> Verdict {
         evidence: rule.evidence(&facts),
         confidence: rule.confidence(&facts) * evidence_weight(profile),
         shares: bound::shares(&facts),
-        overlap: facts.overlap,
-        concurrency: facts.concurrency,
+        overlap: facts
+            .overlap
+            .filter(|_| facts.compute.min(facts.io) >= TOO_LITTLE),
+        concurrency: if facts.io >= TOO_LITTLE {
+            facts.concurrency
+        } else {
+            0.0
+        },
         utilisation: facts.utilisation,
         prescription: (rule.prescribe)(&facts),
     }
@@ -188,9 +198,10 @@ pub struct Verdict {
     pub confidence: f64,
     /// The ratios that the rules looked at.
     pub shares: Shares,
-    /// |C ∩ I| / min(C, I), from 0 to 1; `None` if there was no compute or no input/output.
+    /// |C ∩ I| / min(C, I), from 0 to 1; `None` if there was hardly any compute or hardly any
+    /// input or output: less than a hundredth of the wall.
     pub overlap: Option<f64>,
-    /// Inputs and outputs in flight while there was at least one.
+    /// Inputs and outputs in flight while there was at least one; 0 if there was hardly any.
     pub concurrency: f64,
     /// CPU seconds / (wall · cores), from 0 to 1.
     pub utilisation: f64,

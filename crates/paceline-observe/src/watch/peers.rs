@@ -1,10 +1,13 @@
 //! The peers of a program: who is at the other end of its sockets, and what they owe it.
 //!
 //! The kernel is asked for all TCP sockets some twenty times a second, and only once the program has sockets.
-//! What is in flight at one dump is taken to be so until the next.
+//! What is in flight at one dump is taken to be so until the next. How many requests there were follows from
+//! how old those are that dumps meet: see [`Use::count`].
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
+
+use fastrand::Rng;
 
 use super::activity::{self, Role};
 use super::call::PollSet;
@@ -14,11 +17,12 @@ use super::sources::sockets::{InFlight, Side, Sockets, State};
 use super::watched::Watched;
 use crate::profile::{NetworkUse, PeerUse, Source};
 
-/// The sockets that a process has are looked up this often.
+/// The sockets that a process has are looked up this often, and when there are new ones that may be its.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// Looking up takes at most this part of the time: 0.1 %.
+/// Looking up takes at most this part of the time: 0.1 %, and 0.3 % while there are new ones.
 const PART_OF_TIME: u32 = 1000;
+const PART_OF_TIME_FOR_NEW: u32 = 300;
 
 /// Times that differ by less belong to one request; the kernel keeps them in ticks of up to 10 ms.
 const SAME: Duration = Duration::from_millis(15);
@@ -26,14 +30,25 @@ const SAME: Duration = Duration::from_millis(15);
 /// Where the clocks cannot tell whether a peer owes an answer, it does not for longer than this.
 const UNTOLD: Duration = Duration::from_secs(2);
 
+/// Requests this many times as long as the time between dumps are counted one by one.
+const COUNTED: f64 = 6.0;
+
+/// With fewer meetings than this their age says little.
+const FEW_MEETINGS: u32 = 8;
+
 /// The peers of a program.
 pub(crate) struct Peers {
     began: Duration,
     kernel: Kernel,
     /// The sockets of each process.
     owned: HashMap<u64, i32>,
+    /// Sockets that were there when processes were looked through, and are not theirs.
+    strangers: HashSet<u64>,
     look_up_due: Duration,
+    /// When they may be looked through at the earliest.
+    next_look_up: Duration,
     dump_due: Duration,
+    random: Rng,
     dumped: Option<Duration>,
     flights: HashMap<u64, Flight>,
     /// Processes that were seen to poll: they have requests in flight while no thread waits for one.
@@ -64,6 +79,9 @@ struct Use {
     /// Of requests that are over: Σd and Σd².
     total: f64,
     squares: f64,
+    /// Of those that dumps met: how long ago they were sent, and how many there were.
+    ages: f64,
+    meetings: u32,
     round_trip: Option<Duration>,
 }
 
@@ -74,8 +92,11 @@ impl Peers {
             began: now,
             kernel: Kernel::NotAsked,
             owned: HashMap::new(),
+            strangers: HashSet::new(),
             look_up_due: Duration::ZERO,
+            next_look_up: Duration::ZERO,
             dump_due: Duration::ZERO,
+            random: Rng::with_seed(1),
             dumped: None,
             flights: HashMap::new(),
             loops: HashSet::new(),
@@ -113,9 +134,13 @@ impl Peers {
                 Kernel::Missing(format!("the kernel stopped telling of sockets: {error}"));
             return;
         }
-        self.dump_due = now + sockets.pause();
+        self.dump_due = now + sockets.pause().mul_f64(uneven(&mut self.random));
+        if now >= self.next_look_up && self.sees_strangers() {
+            self.look_up(now, processes);
+        }
+        let first = self.dumped.is_none();
         self.add_up(now);
-        self.take(now, polling);
+        self.take(now, polling, first);
     }
 
     /// What is known of a socket of a process; `None` if it is of no family that can be asked about, or
@@ -175,12 +200,8 @@ impl Peers {
             .into_iter()
             .map(|(address, sums)| PeerUse {
                 address,
+                effective_count: sums.count(),
                 in_flight: sums.in_flight,
-                effective_count: if sums.squares > 0.0 {
-                    sums.total * sums.total / sums.squares
-                } else {
-                    0.0
-                },
                 most_in_flight: sums.most,
                 round_trip: sums.round_trip,
             })
@@ -214,7 +235,23 @@ impl Peers {
             }
         }
         let cost = clock::of_this_thread().saturating_sub(started);
+        self.next_look_up = now + cost * PART_OF_TIME_FOR_NEW;
         self.look_up_due = now + LOOK_UP.max(cost * PART_OF_TIME);
+        if let Kernel::Answers(sockets) = &self.kernel {
+            let inodes = sockets.table().inodes();
+            self.strangers = inodes
+                .filter(|inode| !self.owned.contains_key(inode))
+                .collect();
+        }
+    }
+
+    /// Whether the last dump has sockets of which it is not known whose they are.
+    fn sees_strangers(&self) -> bool {
+        let Kernel::Answers(sockets) = &self.kernel else {
+            return false;
+        };
+        let known = |inode: u64| self.owned.contains_key(&inode) || self.strangers.contains(&inode);
+        sockets.table().inodes().any(|inode| !known(inode))
     }
 
     /// Whether an epoll set of a process has a socket to somebody else in it, or several timers or sockets to
@@ -262,11 +299,12 @@ impl Peers {
     }
 
     /// Takes what is in flight from the last dump.
-    fn take(&mut self, now: Duration, polling: &HashSet<i32>) {
+    fn take(&mut self, now: Duration, polling: &HashSet<i32>, first: bool) {
         let Kernel::Answers(sockets) = &self.kernel else {
             return;
         };
         let mut flying: Vec<(u64, String, Duration, Duration)> = Vec::new();
+        let mut unsent: HashSet<u64> = HashSet::new();
         for (&inode, pid) in &self.owned {
             let Some(socket) = sockets.table().get(inode) else {
                 continue;
@@ -281,6 +319,9 @@ impl Peers {
             };
             if in_flight {
                 let sent = now.saturating_sub(sent_ago);
+                if !socket.traffic.ever_sent {
+                    unsent.insert(inode);
+                }
                 flying.push((inode, socket.peer(), sent, socket.traffic.round_trip));
             }
         }
@@ -305,10 +346,14 @@ impl Peers {
             let sums = self.uses.entry(peer.clone()).or_default();
             sums.now += 1;
             sums.most = sums.most.max(sums.now);
+            if !unsent.contains(&inode) {
+                sums.ages += now.saturating_sub(sent.max(self.began)).as_secs_f64();
+                sums.meetings += 1;
+            }
             sums.round_trip = (round_trip > Duration::ZERO).then_some(round_trip);
             let flight = self.flights.entry(inode).or_insert_with(|| {
-                // It was in flight before this dump; where it followed another, that time is counted.
-                if !landed.contains(&inode) {
+                // Each dump stands for the time until the next. No dump stands for what was before.
+                if first {
                     sums.in_flight += now.saturating_sub(sent.max(self.began));
                 }
                 Flight {
@@ -332,6 +377,38 @@ impl Peers {
             sums.squares += length * length;
         }
     }
+}
+
+impl Use {
+    /// How many requests there were, each weighted by its length: (Σ d)² / Σ d².
+    ///
+    /// Long ones are counted as they end. Of short ones many are over before a dump meets them, and the
+    /// ends of the others lie somewhere between two. But a dump, at whatever moment, meets a long one more
+    /// likely than a short one, and each at any age alike, so that the age is Σ d² / 2 Σ d on average (the
+    /// inspection paradox: W. Feller, "An Introduction to Probability Theory and Its Applications" II, I.4).
+    /// With Σ d, the time in flight, that gives the count.
+    fn count(&self) -> f64 {
+        let counted = if self.squares > 0.0 {
+            self.total * self.total / self.squares
+        } else {
+            0.0
+        };
+        let age = self.ages / f64::from(self.meetings.max(1));
+        let in_flight = self.in_flight.as_secs_f64();
+        // Each meeting stands for the time until the next dump.
+        let pause = in_flight / f64::from(self.meetings.max(1));
+        if self.meetings < FEW_MEETINGS || age <= 0.0 || 2.0 * age > COUNTED * pause {
+            return counted;
+        }
+        in_flight / (2.0 * age)
+    }
+}
+
+/// A factor of 1 on average for a pause between dumps. In step with requests, dumps would always meet them at
+/// one age; who comes at random sees things as they are (R. W. Wolff, "Poisson Arrivals See Time Averages",
+/// Operations Research 30(2), 1982). Half of the pause is kept for the sake of the cost.
+fn uneven(random: &mut Rng) -> f64 {
+    (0.5 - 0.5 * random.f64().max(0.01).ln()).min(3.0)
 }
 
 #[cfg(test)]
@@ -392,6 +469,53 @@ mod tests {
                 .iter()
                 .any(|peer| peer.address == name && peer.most_in_flight == 1)
         );
+    }
+
+    /// Requests of these lengths one after the other, and dumps of them.
+    fn met(lengths: &[f64], pause: f64, seed: u64) -> Use {
+        let (mut sums, mut random) = (Use::default(), Rng::with_seed(seed));
+        let (mut began, mut dump) = (0.0, 0.5 * pause);
+        for length in lengths {
+            let mut last = None;
+            while dump < began + length {
+                sums.ages += dump - began;
+                sums.meetings += 1;
+                last = Some(dump - began);
+                let next = pause * uneven(&mut random);
+                sums.in_flight += Duration::from_secs_f64(next);
+                dump += next;
+            }
+            if let Some(last) = last {
+                sums.total += last;
+                sums.squares += last * last;
+            }
+            began += length;
+        }
+        sums
+    }
+
+    #[test]
+    fn requests_that_dumps_hardly_meet_are_counted_by_their_age() {
+        // As long as the time between dumps, shorter, a little longer; and of two lengths.
+        for (lengths, pause) in [
+            (vec![0.05; 60], 0.05),
+            (vec![0.02; 150], 0.05),
+            (vec![0.1; 100], 0.06),
+            ([0.2, 0.02].repeat(40), 0.05),
+            (vec![2.0; 5], 0.05),
+        ] {
+            let sum: f64 = lengths.iter().sum();
+            let squares: f64 = lengths.iter().map(|length| length * length).sum();
+            let truth = sum * sum / squares;
+            let counts: Vec<f64> = (1..=40)
+                .map(|seed| met(&lengths, pause, seed).count() / truth)
+                .collect();
+            // A single count is some percent off, all of them not to one side.
+            let mean = counts.iter().sum::<f64>() / 40.0;
+            let off = |limit: f64| counts.iter().filter(|c| (*c - 1.0).abs() > limit).count();
+            assert!((mean - 1.0).abs() < 0.05, "{mean} of {truth}");
+            assert!(off(0.25) <= 1, "{counts:?} of {truth}");
+        }
     }
 
     #[test]

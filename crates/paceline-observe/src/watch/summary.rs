@@ -135,6 +135,9 @@ impl Summary {
             sums.overlap.compute += moved;
             left -= moved;
         }
+        for progress in &mut sums.course {
+            progress.at = progress.at.saturating_sub(self.began);
+        }
         let cpu = sums.time[Class::Cpu];
         let busy = self.outside.busy_since();
         let (network, sockets) = self.peers.into_profile();
@@ -147,6 +150,7 @@ impl Summary {
             of_wall: sums.of_wall,
             foremost: sums.foremost,
             overlap: sums.overlap,
+            course: sums.course,
             cpu: cpu_time(&kept, cpu),
             file_bytes: kept.files,
             threads,

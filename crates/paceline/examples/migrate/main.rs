@@ -74,20 +74,38 @@ fn run(args: &Args) -> Result<(), Failed> {
         return Err("there is no *.csv below the prefix; --files N makes some".into());
     }
 
-    let mut all = Vec::new();
+    println!(
+        "{} files from CSV to Parquet, one after the other first\n",
+        files.len()
+    );
+    println!(
+        "{:16} {:>9} {:>12} {:>17} {:>6} {:>9} {:>7}",
+        "way", "wall", "× sequential", "requests at once", "files", "rows", "failed"
+    );
+    let mut results = Vec::new();
+    let mut sequential = None;
     for way in Way::ALL {
         remote.reset_peak();
         let began = Instant::now();
         let (migrated, report) = way.run(&runtime, &remote, &files)?;
-        all.push((way, began.elapsed(), remote.peak(), migrated));
+        let wall = began.elapsed().as_secs_f64();
+        println!(
+            "{:16} {wall:>7.2} s {:>12.1} {:>17} {:>6} {:>9} {:>7}",
+            way.name(),
+            *sequential.get_or_insert(wall) / wall,
+            remote.peak(),
+            migrated.files,
+            migrated.rows,
+            migrated.failed.len(),
+        );
         if let Some(report) = report {
-            println!("{report}\n");
+            println!("\n{report}");
         }
+        results.push(migrated);
     }
-    print_table(&all);
+    println!();
 
-    let ways: Vec<Way> = all.iter().map(|(way, ..)| *way).collect();
-    let results: Vec<&Migrated> = all.iter().map(|(.., migrated)| migrated).collect();
+    let ways = Way::ALL;
     let failed = same_failures(&results)?;
     for (file, error) in &results[0].failed {
         println!("failed: {file}: {error}");
@@ -104,29 +122,8 @@ fn run(args: &Args) -> Result<(), Failed> {
     Ok(())
 }
 
-fn print_table(all: &[(Way, Duration, usize, Migrated)]) {
-    println!(
-        "{:16} {:>9} {:>12} {:>17} {:>6} {:>9} {:>7}",
-        "way", "wall", "× sequential", "requests at once", "files", "rows", "failed"
-    );
-    let sequential = all.first().map_or(Duration::ZERO, |(_, wall, ..)| *wall);
-    for (way, wall, at_once, migrated) in all {
-        println!(
-            "{:16} {:>7.2} s {:>12.1} {:>17} {:>6} {:>9} {:>7}",
-            way.name(),
-            wall.as_secs_f64(),
-            sequential.as_secs_f64() / wall.as_secs_f64(),
-            at_once,
-            migrated.files,
-            migrated.rows,
-            migrated.failed.len(),
-        );
-    }
-    println!();
-}
-
 /// The files that failed; an error if the ways do not agree on them.
-fn same_failures(results: &[&Migrated]) -> Result<BTreeSet<Path>, Failed> {
+fn same_failures(results: &[Migrated]) -> Result<BTreeSet<Path>, Failed> {
     let mut sets = results.iter().map(|migrated| {
         migrated
             .failed

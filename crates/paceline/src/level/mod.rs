@@ -44,7 +44,7 @@ const SEEN_TO_WAIT: &str = "the work waits, and too few slots cost more than too
 /// let step = &report.stages[0].path[0];
 /// assert_eq!((step.level, step.reason.as_str()), (3, "set by you"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LevelStep {

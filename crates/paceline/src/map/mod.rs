@@ -23,13 +23,14 @@ const WINDOW: usize = 1024;
 
 /// Calls `work` on each item, on several threads, and finds out how many.
 ///
-/// Nothing is done until [`Map::run`] or [`Map::iter`]. Work that computes gets one thread per core;
+/// Nothing is done until [`Map::run`] or [`Map::results`]. Work that computes gets one thread per core;
 /// work that waits gets more, as many as get more done. `work` borrows the item, so that a failure
 /// can give it back and a retry needs no copy. If it panics, that is the item's failure.
 ///
 /// ```
 /// let mapped = paceline::map(["3", "4", "x"], |text| text.parse::<u32>())
 ///     .on_error(paceline::OnError::Collect)
+///     .ordered()
 ///     .run()
 ///     .expect("failures are collected");
 /// assert_eq!(mapped.values, [3, 4]);
@@ -59,7 +60,7 @@ where
 /// let map = paceline::map(["7"], |text| text.parse::<u32>()).limit(2).ordered();
 /// assert_eq!(map.run().expect("7 is a number").values, [7]);
 /// ```
-#[must_use = "nothing is done before `run` or `iter`"]
+#[must_use = "nothing is done before `run` or `results`"]
 pub struct Map<I, F, E> {
     items: I,
     work: F,
@@ -81,33 +82,14 @@ impl<I, F, E> Map<I, F, E> {
     /// So many at once, or within such bounds; the level is found unless it is fixed here.
     ///
     /// ```
-    /// let mapped = paceline::map(0..8, |n| Ok::<_, String>(n * n)).limit(4).ordered().run();
-    /// assert_eq!(mapped.expect("none fails").values[7], 49);
+    /// let squares = || paceline::map(0..8, |n| Ok::<_, String>(n * n));
+    /// let four_at_once = squares().limit(4).run().expect("none fails");
+    /// let at_most_two = squares().limit(..=2).run().expect("none fails");
+    /// assert!(at_most_two.report.stages[0].peak <= 2);
+    /// # assert_eq!(four_at_once.values.len(), 8);
     /// ```
     pub fn limit(mut self, limit: impl Into<Limit>) -> Self {
         self.options.limit = limit.into();
-        self
-    }
-
-    /// Never fewer at once than this, if so many items are there.
-    ///
-    /// ```
-    /// let map = paceline::map(0..8, |n| Ok::<_, String>(n * n)).min(2).max(16);
-    /// assert!(map.run().is_ok());
-    /// ```
-    pub fn min(mut self, least: usize) -> Self {
-        self.options.limit = self.options.limit.at_least(least);
-        self
-    }
-
-    /// Never more at once than this.
-    ///
-    /// ```
-    /// let map = paceline::map(0..8, |n| Ok::<_, String>(n * n)).max(2);
-    /// assert!(map.run().expect("none fails").report.stages[0].peak <= 2);
-    /// ```
-    pub fn max(mut self, most: usize) -> Self {
-        self.options.limit = self.options.limit.at_most(most);
         self
     }
 
@@ -173,7 +155,7 @@ impl<I, F, E> Map<I, F, E> {
     }
 
     /// What is done about failures. Unless set, [`Map::run`] stops at the first one, and
-    /// [`Map::iter`] hands out each.
+    /// [`Map::results`] hands out each.
     ///
     /// ```
     /// use paceline::OnError;
@@ -309,13 +291,30 @@ where
     ///
     /// ```
     /// let mut sum = 0;
-    /// for result in paceline::map(1..=10, |n| Ok::<u32, String>(n * n)).iter() {
+    /// for result in paceline::map(1..=10, |n| Ok::<u32, String>(n * n)).results() {
     ///     sum += result.expect("none fails");
     /// }
     /// assert_eq!(sum, 385);
     /// ```
-    pub fn iter(self) -> Results<I, F, U, E> {
+    pub fn results(self) -> Results<I, F, U, E> {
         Results::begin(self)
+    }
+}
+
+/// The same as [`Map::results`]: `for result in map(…)`.
+impl<I, F, U, E> IntoIterator for Map<I, F, E>
+where
+    I: Iterator + Send + 'static,
+    I::Item: Send + 'static,
+    F: Fn(&I::Item) -> Result<U, E> + Send + Sync + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    type Item = Result<U, Failed<I::Item, E>>;
+    type IntoIter = Results<I, F, U, E>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.results()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::report::{Report, StageKind, StageReport};
 /// let failed = paceline::map(["x"], |text| text.parse::<u32>()).run().expect_err("no number");
 /// assert_eq!((failed.first.item, failed.first.seq), ("x", 0));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failed<T, E> {
     /// The item.
@@ -79,7 +79,7 @@ pub type MapResult<T, U, E> = Result<Mapped<T, U, E>, MapError<T, U, E>>;
 /// assert_eq!(mapped.values, [0, 2, 4]);
 /// println!("{}", mapped.report);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Mapped<T, U, E> {
     /// The values: in the order of their items if that was asked for, else as they were done.
@@ -119,6 +119,7 @@ impl<T, U, E> Mapped<T, U, E> {
 /// assert_eq!(error.to_string(), "\"x\": invalid digit found in string");
 /// assert_eq!(error.rest.values, [1]);
 /// ```
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MapError<T, U, E> {
     /// The first item that failed.

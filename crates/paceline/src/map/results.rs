@@ -14,10 +14,10 @@ use crate::limit::Limit;
 use crate::on_error::OnError;
 use crate::report::Report;
 
-/// An iterator over the results of a [`map`](crate::map); see [`Map::iter`](crate::Map::iter).
+/// An iterator over the results of a [`map`](crate::map); see [`Map::results`](crate::Map::results).
 ///
 /// ```
-/// let mut results = paceline::map(0..3, |n| Ok::<_, String>(n + 1)).ordered().iter();
+/// let mut results = paceline::map(0..3, |n| Ok::<_, String>(n + 1)).ordered().results();
 /// assert_eq!(results.next().and_then(Result::ok), Some(1));
 /// ```
 #[must_use = "dropping it ends the run"]
@@ -88,14 +88,14 @@ where
         }
     }
 
-    /// How it went so far.
+    /// How it goes so far.
     ///
     /// ```
-    /// let mut results = paceline::map(0..5, |n| Ok::<_, String>(n + 1)).iter();
+    /// let mut results = paceline::map(0..5, |n| Ok::<_, String>(n + 1)).results();
     /// assert_eq!(results.by_ref().count(), 5);
-    /// assert_eq!(results.report().stages[0].done, 5);
+    /// assert_eq!(results.snapshot().stages[0].done, 5);
     /// ```
-    pub fn report(&self) -> Report {
+    pub fn snapshot(&self) -> Report {
         outcome::report(
             &self.engine.level,
             &self.engine.meter,
@@ -111,7 +111,7 @@ where
     ///
     /// let mut results = paceline::map(["1", "x"], |text| text.parse::<u8>())
     ///     .on_error(OnError::Collect)
-    ///     .iter();
+    ///     .results();
     /// assert_eq!(results.by_ref().count(), 1);
     /// assert_eq!(results.failures()[0].item, "x");
     /// ```

@@ -153,12 +153,16 @@ impl OffloadBuilder {
         }
     }
 
-    /// Starts the threads. Fails if the system gives us no thread, or refuses the lower priority.
+    /// Starts the threads.
     ///
     /// ```
     /// let cpu = paceline::offload::Offload::builder().build()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the system gives us no thread, or refuses the lower priority.
     pub fn build(self) -> io::Result<Offload> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = self

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// assert_eq!(outcome, Err(OffloadError::Panicked("no such page".into())));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffloadError {
     /// The job was not taken, because it would have had to wait too long. Nothing of it ran.

@@ -9,7 +9,8 @@ use super::map_reduce::MapReduce;
 use super::policy::Shape;
 use super::pool::Pool;
 use super::work::{Call, Work};
-use super::{Cx, Job, OffloadBuilder, OffloadError, Pending, Snapshot};
+use super::{Job, OffloadBuilder, OffloadError, Pending, Snapshot};
+use crate::cx::Cx;
 
 /// A pool of threads for work that would hold up an event loop.
 ///
@@ -115,6 +116,10 @@ impl Offload {
     /// assert_eq!(cpu.run_blocking(move |_| inner.run_blocking(|_| 1)), Ok(Ok(1)));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no result: the job was refused, came too late, panicked, or the pool is closed.
     pub fn run_blocking<T, F>(&self, call: F) -> Result<T, OffloadError>
     where
         F: FnOnce(&Cx) -> T + Send + 'static,
@@ -132,6 +137,10 @@ impl Offload {
     /// assert_eq!(cpu.run_blocking_as(job, |_| 6 * 7), Ok(42));
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no result: the job was refused, came too late, panicked, or the pool is closed.
     pub fn run_blocking_as<T, F>(&self, job: Job, call: F) -> Result<T, OffloadError>
     where
         F: FnOnce(&Cx) -> T + Send + 'static,

@@ -17,7 +17,8 @@ use super::Priority;
 /// assert_eq!(cpu.run_blocking_as(job, |_| 6 * 7), Ok(42));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct Job {
     pub(super) name: &'static str,
     pub(super) priority: Priority,
@@ -56,7 +57,6 @@ impl Job {
     /// let job = Job::new().priority(Priority::Batch);
     /// # let _ = job;
     /// ```
-    #[must_use]
     pub fn priority(self, priority: Priority) -> Self {
         Self { priority, ..self }
     }
@@ -73,7 +73,6 @@ impl Job {
     /// assert_eq!(cpu.run_blocking_as(past, |_| ()), Err(OffloadError::DeadlinePassed));
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[must_use]
     pub fn deadline(self, at: Instant) -> Self {
         Self {
             deadline: Some(at),
@@ -88,7 +87,6 @@ impl Job {
     /// let job = paceline::offload::Job::new().within(Duration::from_millis(200));
     /// # let _ = job;
     /// ```
-    #[must_use]
     pub fn within(self, time: Duration) -> Self {
         Self {
             deadline: Instant::now().checked_add(time),

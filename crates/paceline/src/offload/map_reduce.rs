@@ -13,7 +13,8 @@ use super::policy::Splitter;
 use super::sync::{AtomicBool, Mutex, Ordering, lock};
 use super::trace::Span;
 use super::work::{Ended, Ran, Work, drop_safely, put_safely};
-use super::{Cx, Job, OffloadError};
+use super::{Job, OffloadError};
+use crate::cx::{Cx, Signal};
 
 /// A job whose items are mapped in pieces by any thread and reduced in their order.
 pub(super) struct MapReduce<I: Iterator, M, T, A, R> {
@@ -268,12 +269,21 @@ where
         }
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.outcome.is_abandoned() || self.stopped.load(Ordering::Relaxed)
-    }
-
     fn cancel(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<I, M, T, A, R> Signal for MapReduce<I, M, T, A, R>
+where
+    I: Iterator + Send,
+    M: Send + Sync,
+    T: Send,
+    A: Send,
+    R: Send,
+{
+    fn is_cancelled(&self) -> bool {
+        self.outcome.is_abandoned() || self.stopped.load(Ordering::Relaxed)
     }
 }
 

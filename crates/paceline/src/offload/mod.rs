@@ -39,7 +39,6 @@
 //! ```
 
 mod builder;
-mod cx;
 mod error;
 mod handle;
 mod job;
@@ -57,7 +56,6 @@ mod trace;
 mod work;
 
 pub use builder::OffloadBuilder;
-pub use cx::{Cancelled, Cx};
 pub use error::OffloadError;
 pub use handle::Offload;
 pub use job::Job;

@@ -16,7 +16,7 @@ use super::work::{Work, drop_safely};
 ///
 /// The job was handed to the pool when this was made, not when it is first polled. Dropping it tells
 /// the pool that nobody wants the result: if the job has not begun, it never will; if it runs, it
-/// can ask ([`Cx::checkpoint`](super::Cx::checkpoint)).
+/// can ask ([`Cx::checkpoint`](crate::Cx::checkpoint)).
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {

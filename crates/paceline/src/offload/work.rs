@@ -10,10 +10,12 @@ use super::outcome::Outcome;
 use super::pending::Promise;
 use super::sync::{AtomicBool, Mutex, Ordering, lock};
 use super::trace::Span;
-use super::{Cx, Job, OffloadError};
+use super::{Job, OffloadError};
+use crate::cx::{Cx, Signal};
 
-/// A job as the pool sees it. None of these panics.
-pub(super) trait Work: Send + Sync {
+/// A job as the pool sees it: nobody waits for its result any more, or the pool is closing, if it is
+/// cancelled. None of these panics.
+pub(super) trait Work: Signal {
     /// Runs it, or a piece of it.
     fn run(self: Arc<Self>) -> Ran;
 
@@ -22,9 +24,6 @@ pub(super) trait Work: Send + Sync {
 
     /// It will not be run, or not be gone on with.
     fn refuse(&self, why: OffloadError);
-
-    /// Nobody waits for its result any more, or the pool is closing.
-    fn is_cancelled(&self) -> bool;
 
     /// The pool is closing: who looks should stop.
     fn cancel(&self);
@@ -117,12 +116,18 @@ where
         }
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.outcome.is_abandoned() || self.closing.load(Ordering::Relaxed)
-    }
-
     fn cancel(&self) {
         self.closing.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<F, T> Signal for Call<F, T>
+where
+    F: Send,
+    T: Send,
+{
+    fn is_cancelled(&self) -> bool {
+        self.outcome.is_abandoned() || self.closing.load(Ordering::Relaxed)
     }
 }
 

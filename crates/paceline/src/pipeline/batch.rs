@@ -22,7 +22,8 @@ use crate::retry::Tries;
 /// let batch = Batch::items(500).bytes(1 << 20).within(Duration::from_secs(1));
 /// assert_eq!(batch, batch.clone());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct Batch {
     items: usize,
     bytes: u64,
@@ -35,7 +36,6 @@ impl Batch {
     /// ```
     /// assert_eq!(paceline::Batch::items(500), paceline::Batch::from(500));
     /// ```
-    #[must_use]
     pub fn items(items: usize) -> Self {
         Self {
             items: items.max(1),
@@ -50,7 +50,6 @@ impl Batch {
     /// ```
     /// let megabytes = paceline::Batch::items(usize::MAX).bytes(1 << 20);
     /// ```
-    #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self
@@ -61,7 +60,6 @@ impl Batch {
     /// ```
     /// let each_second = paceline::Batch::items(500).within(std::time::Duration::from_secs(1));
     /// ```
-    #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.within = Some(time);
         self

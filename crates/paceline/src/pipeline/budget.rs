@@ -25,9 +25,10 @@ use super::sync::{Mutex, MutexGuard};
 /// use paceline::Budget;
 ///
 /// let budget = Budget::items(512).bytes(64 << 20);
-/// assert_eq!(budget, Budget::default().items_too(512).bytes(64 << 20));
+/// assert_eq!(Budget::default(), Budget::items(1024));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct Budget {
     items: u64,
     bytes: u64,
@@ -39,20 +40,11 @@ impl Budget {
     /// ```
     /// assert_eq!(paceline::Budget::items(0), paceline::Budget::items(1));
     /// ```
-    #[must_use]
     pub fn items(items: u64) -> Self {
-        Self::default().items_too(items)
-    }
-
-    /// The same with so many items.
-    ///
-    /// ```
-    /// let small = paceline::Budget::default().bytes(1 << 20).items_too(16);
-    /// ```
-    #[must_use]
-    pub fn items_too(mut self, items: u64) -> Self {
-        self.items = items.max(1);
-        self
+        Self {
+            items: items.max(1),
+            bytes: u64::MAX,
+        }
     }
 
     /// The same with so many bytes, as [`Pipeline::weigh`](crate::Pipeline::weigh) counts them.
@@ -60,7 +52,6 @@ impl Budget {
     /// ```
     /// let budget = paceline::Budget::items(512).bytes(64 << 20);
     /// ```
-    #[must_use]
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self
@@ -70,10 +61,7 @@ impl Budget {
 impl Default for Budget {
     /// 1,024 items, and any number of bytes.
     fn default() -> Self {
-        Self {
-            items: 1024,
-            bytes: u64::MAX,
-        }
+        Self::items(1024)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stages of closures, `.cpu` and `.blocking`: worker threads of their own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -51,7 +52,7 @@ where
         let station = Arc::clone(&self.station);
         let mut shift = Shift::begin(&station.level, &station.roster);
         let mut tally = Tally::new(&station.meter);
-        let mut cx = Cx::new(Arc::clone(&self.control.cancelled));
+        let mut cx = Cx::new(Arc::<AtomicBool>::clone(&self.control.cancelled), None);
         loop {
             let Some(packet) = self.next(&mut shift, &mut tally) else {
                 self.leave();

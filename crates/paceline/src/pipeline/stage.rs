@@ -28,6 +28,7 @@ pub(super) type Classify = Arc<dyn Fn(&SharedError) -> ErrorKind + Send + Sync>;
 /// assert_eq!(fetch.name(), "fetch");
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Stage<A = Once> {
     pub(super) config: Config,
     attempts: std::marker::PhantomData<A>,
@@ -90,7 +91,6 @@ impl<A> Stage<A> {
     /// let stage = paceline::Stage::named("fetch").limit(1..=256);
     /// let three_at_once = stage.limit(3);
     /// ```
-    #[must_use]
     pub fn limit(mut self, limit: impl Into<Limit>) -> Self {
         self.config.limit = limit.into();
         self
@@ -103,7 +103,6 @@ impl<A> Stage<A> {
     /// ```
     /// let stage = paceline::Stage::named("fetch").timeout(std::time::Duration::from_secs(5));
     /// ```
-    #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.config.timeout = Some(timeout);
         self
@@ -121,7 +120,6 @@ impl<A> Stage<A> {
     ///     _ => ErrorKind::Transient,
     /// });
     /// ```
-    #[must_use]
     pub fn classify(
         mut self,
         judge: impl Fn(&SharedError) -> ErrorKind + Send + Sync + 'static,
@@ -135,7 +133,6 @@ impl<A> Stage<A> {
     /// ```
     /// let stage = paceline::Stage::named("fetch").on_error(paceline::OnError::Collect);
     /// ```
-    #[must_use]
     pub fn on_error(mut self, policy: OnError) -> Self {
         self.config.on_error = Some(policy);
         self
@@ -149,7 +146,6 @@ impl<A> Stage<A> {
     ///
     /// let stage = Stage::named("fetch").retry(Retry::exponential(3, Duration::from_millis(50)));
     /// ```
-    #[must_use]
     pub fn retry(mut self, retry: Retry) -> Stage<Again> {
         self.config.patience.failed = retry;
         if self.config.patience.busy == Retry::NEVER {
@@ -164,7 +160,6 @@ impl<A> Stage<A> {
     /// ```
     /// let stage = paceline::Stage::named("fetch").busy_retry(paceline::Retry::BUSY);
     /// ```
-    #[must_use]
     pub fn busy_retry(mut self, retry: Retry) -> Stage<Again> {
         self.config.patience.busy = retry;
         self.again()

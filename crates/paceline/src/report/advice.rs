@@ -18,9 +18,9 @@ use crate::limit::Limit;
 /// assert_eq!(report.bottleneck, Bottleneck::Stage(0));
 /// println!("{report}");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Bottleneck {
     /// Too little happened to tell.

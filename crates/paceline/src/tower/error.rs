@@ -14,7 +14,7 @@ use std::time::Duration;
 /// };
 /// assert_eq!(error.to_string(), "overloaded with 40 requests in flight; try again in 120 ms");
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError<E> {
     /// As many are in flight as can be answered quickly. The service has not seen the request.

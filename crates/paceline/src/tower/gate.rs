@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use paceline_control::{Attempt, Bounds, Controller, Decision, Event, Latency, Outcome};
+use paceline_control::{Attempt, Controller, Decision, Event, Outcome};
 
 use crate::offload::Comebacks;
 
@@ -74,11 +74,7 @@ pub(super) struct Refused {
 }
 
 impl Gate {
-    pub(super) fn new(bounds: Bounds) -> Self {
-        Self::with(Box::new(Latency::new(bounds)))
-    }
-
-    pub(super) fn with(controller: Box<dyn Controller>) -> Self {
+    pub(super) fn new(controller: Box<dyn Controller>) -> Self {
         Self {
             state: Mutex::new(State {
                 controller,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use paceline_control::{Bounds, Controller, Fixed};
+use paceline_control::{Controller, Fixed, Latency};
 use tower_layer::Layer;
 
 use super::gate::{Gate, GateSnapshot};
 use super::service::{AdaptiveLimit, Http503};
+use crate::limit::Limit;
 
 /// Limits the requests in flight of all services that it, or a clone of it, is put around.
 ///
@@ -20,8 +21,8 @@ use super::service::{AdaptiveLimit, Http503};
 /// # let _ = service;
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a limit does nothing before it is put around a service"]
 pub struct AdaptiveLimitLayer {
-    bounds: Bounds,
     gate: Arc<Gate>,
 }
 
@@ -40,66 +41,36 @@ impl AdaptiveLimitLayer {
     /// assert_eq!(limit.snapshot().limit, 20);
     /// ```
     pub fn new() -> Self {
-        Self::within(Bounds::default())
+        Self::with_limit(Limit::Auto)
     }
 
-    /// Always lets so many in; 0 is taken as 1.
+    /// Finds the limit by itself within bounds, or always lets so many in.
     ///
     /// ```
-    /// let limit = paceline::tower::AdaptiveLimitLayer::fixed(8);
-    /// assert_eq!(limit.snapshot().limit, 8);
+    /// use paceline::tower::AdaptiveLimitLayer;
+    ///
+    /// assert_eq!(AdaptiveLimitLayer::with_limit(..=10).snapshot().limit, 10);
+    /// assert_eq!(AdaptiveLimitLayer::with_limit(50..).snapshot().limit, 50);
+    /// assert_eq!(AdaptiveLimitLayer::with_limit(8).snapshot().limit, 8);
     /// ```
-    pub fn fixed(limit: usize) -> Self {
-        Self::with(Fixed::new(limit))
+    pub fn with_limit(limit: impl Into<Limit>) -> Self {
+        match limit.into() {
+            Limit::Fixed(limit) => Self::with_controller(Fixed::new(limit)),
+            limit => Self::with_controller(Latency::new(limit.bounds())),
+        }
     }
 
-    /// Lets in as many as a controller of `paceline-control` says.
+    /// Lets in as many as a controller of the crate `paceline-control` says.
     ///
     /// ```
     /// use paceline_control::Fixed;
-    /// let limit = paceline::tower::AdaptiveLimitLayer::with(Fixed::new(3));
+    /// let limit = paceline::tower::AdaptiveLimitLayer::with_controller(Fixed::new(3));
     /// assert_eq!(limit.snapshot().limit, 3);
     /// ```
-    pub fn with(controller: impl Controller + 'static) -> Self {
+    pub fn with_controller(controller: impl Controller + 'static) -> Self {
         Self {
-            bounds: Bounds::default(),
-            gate: Arc::new(Gate::with(Box::new(controller))),
+            gate: Arc::new(Gate::new(Box::new(controller))),
         }
-    }
-
-    fn within(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            gate: Arc::new(Gate::new(bounds)),
-        }
-    }
-
-    /// A new layer that finds the limit by itself, but never lets more in.
-    ///
-    /// ```
-    /// let limit = paceline::tower::AdaptiveLimitLayer::new().max(10);
-    /// assert_eq!(limit.snapshot().limit, 10);
-    /// ```
-    #[must_use]
-    pub fn max(self, requests: usize) -> Self {
-        Self::within(Bounds {
-            max: Some(requests),
-            ..self.bounds
-        })
-    }
-
-    /// A new layer that finds the limit by itself, but always lets so many in.
-    ///
-    /// ```
-    /// let limit = paceline::tower::AdaptiveLimitLayer::new().min(50);
-    /// assert_eq!(limit.snapshot().limit, 50);
-    /// ```
-    #[must_use]
-    pub fn min(self, requests: usize) -> Self {
-        Self::within(Bounds {
-            min: requests,
-            ..self.bounds
-        })
     }
 
     /// The same limit for HTTP services: what is not let in is answered with
@@ -111,7 +82,7 @@ impl AdaptiveLimitLayer {
     /// use paceline::tower::AdaptiveLimitLayer;
     /// use tower::{Layer, Service, service_fn};
     ///
-    /// let mut service = AdaptiveLimitLayer::fixed(1).answer_503().layer(service_fn(
+    /// let mut service = AdaptiveLimitLayer::with_limit(1).answer_503().layer(service_fn(
     ///     |_: Request<()>| async { Ok::<_, std::io::Error>(Response::new(String::from("hello"))) },
     /// ));
     /// let first = service.call(Request::new(()));
@@ -122,7 +93,6 @@ impl AdaptiveLimitLayer {
     /// # })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[must_use]
     pub fn answer_503(self) -> Http503Layer {
         Http503Layer { gate: self.gate }
     }
@@ -154,6 +124,7 @@ impl<S> Layer<S> for AdaptiveLimitLayer {
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a limit does nothing before it is put around a service"]
 pub struct Http503Layer {
     gate: Arc<Gate>,
 }

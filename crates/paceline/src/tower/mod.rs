@@ -13,7 +13,7 @@
 //! use paceline::tower::AdaptiveLimitLayer;
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 //!
-//! let limit = AdaptiveLimitLayer::new().max(100);
+//! let limit = AdaptiveLimitLayer::with_limit(..=100);
 //! let mut service = ServiceBuilder::new()
 //!     .layer(limit.clone())
 //!     .service(service_fn(|n: u32| async move { Ok::<_, std::io::Error>(n + 1) }));

@@ -89,8 +89,7 @@ impl Watch {
         }
     }
 
-    /// Begins to watch the runtime that was built, until the guard is dropped. Fails if the system
-    /// gives us no thread.
+    /// Begins to watch the runtime that was built, until the guard is dropped.
     ///
     /// ```
     /// # let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -99,6 +98,10 @@ impl Watch {
     /// let _guard = watch.start(runtime.handle())?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the system gives us no thread.
     pub fn start(self, runtime: &Handle) -> io::Result<Guard> {
         stack::install();
         let (stop, stopped) = mpsc::channel();

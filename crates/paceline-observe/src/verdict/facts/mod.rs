@@ -7,6 +7,7 @@ mod children;
 mod event_loop;
 mod locks;
 mod requests;
+mod serial;
 mod told;
 mod waiting;
 mod workers;
@@ -20,12 +21,11 @@ pub(super) use children::Children;
 pub(super) use event_loop::Loop;
 pub(super) use locks::LockUse;
 pub(super) use requests::{Requests, effective_count};
+pub(super) use serial::serial_compute;
 pub(super) use told::Told;
 pub(super) use waiting::Waiting;
 pub(super) use workers::Workers;
 
-/// Below this share of the wall, there is no compute or no input and output to speak of.
-const NEXT_TO_NOTHING: f64 = 0.01;
 /// Below this share of the wall, compute or waits are noise of the run-time system.
 const NOISE: f64 = 0.1;
 /// A loop with requests in flight for at least this share of the wall is one that asks others.
@@ -138,12 +138,13 @@ impl<'a> Facts<'a> {
             compute,
             io,
             both,
-            overlap: (least >= NEXT_TO_NOTHING).then(|| (both / least).clamp(0.0, 1.0)),
+            overlap: (least > 0.0).then(|| (both / least).clamp(0.0, 1.0)),
             telling_overlap: if least < NOISE { 0.0 } else { both / least },
-            concurrency: if io < NEXT_TO_NOTHING {
+            // Of threads that no look met it is known when they waited, not how many did.
+            concurrency: if overlap.io.is_zero() {
                 0.0
             } else {
-                ratio(overlap.io_in_flight.as_secs_f64(), overlap.io.as_secs_f64())
+                ratio(overlap.io_in_flight.as_secs_f64(), overlap.io.as_secs_f64()).max(1.0)
             },
             utilisation: ratio(ratio(cpu, wall), cores).min(1.0),
             system: ratio(profile.cpu.system.as_secs_f64(), cpu_time),
@@ -171,7 +172,12 @@ impl<'a> Facts<'a> {
             return 0.0;
         }
         let busy = self.compute + self.io - self.both;
-        self.waiting.event.min((1.0 - busy).max(0.0))
+        // What polls do not wait for known requests. Other threads may rest meanwhile, or wait for the loop.
+        let classes = [Class::Disk, Class::PageFault, Class::Network];
+        let by_threads: f64 = classes.into_iter().map(|class| self.of_wall(class)).sum();
+        let polled =
+            self.of_wall(Class::Poll) * (1.0 - waiting::timed_share(self.profile, Class::Poll));
+        (polled - (self.io - by_threads).max(0.0)).clamp(0.0, (1.0 - busy).max(0.0))
     }
 
     /// No other wait takes more of the wall than inputs and outputs. Requests too short to be met in flight are
@@ -205,6 +211,11 @@ impl<'a> Facts<'a> {
     /// Thread-seconds of work in all classes.
     pub(super) fn work(&self) -> f64 {
         self.working.iter().map(|(_, seconds)| seconds).sum()
+    }
+
+    /// Every context switch was seen.
+    pub(super) fn follows_switches(&self) -> bool {
+        self.profile.sources.switches == Source::Used
     }
 
     /// Cores as a number of workers, at least 1.

@@ -1,7 +1,7 @@
 //! How many inputs and outputs there were, and for what.
 
 use super::ratio;
-use crate::profile::{Class, Profile, Wait};
+use crate::profile::{Class, Profile, Source, Wait};
 
 /// More than this is as good as without end.
 const MOST: f64 = 1e6;
@@ -16,6 +16,8 @@ pub(in crate::verdict) struct Requests {
     pub(in crate::verdict) count: f64,
     /// There is one that takes nearly all of the time: nothing is there to be had beside it.
     pub(in crate::verdict) single: bool,
+    /// They are polled for, so that sockets must tell of them.
+    pub(in crate::verdict) polled: bool,
     /// Of their time, what went to disks.
     pub(in crate::verdict) disk: f64,
     /// Of the disk's time, what went into making data safe.
@@ -41,7 +43,8 @@ impl Requests {
         let mut sum = Sum::default();
         in_class(profile, |wait| wait.class.is_io()).for_each(|(_, wait)| sum.add_wait(wait));
         let polled = (total - sum.time).max(0.0);
-        if polled > 0.1 * total {
+        let is_polled = polled > 0.1 * total;
+        if is_polled {
             let mut sockets = Sum::default();
             for peer in &profile.network.peers {
                 sockets.add(peer.in_flight.as_secs_f64(), peer.effective_count);
@@ -49,18 +52,26 @@ impl Requests {
             let mut polls = Sum::default();
             in_class(profile, |wait| wait.class == Class::Poll)
                 .for_each(|(_, wait)| polls.add_wait(wait));
-            let counts = if sockets.squares > 0.0 {
-                sockets
-            } else {
-                polls
+            let count = match (sockets.squares > 0.0, polls.squares > 0.0) {
+                (false, _) => polls.count(),
+                (true, true) if profile.sources.switches == Source::Used => {
+                    // What is in flight when a poll begins still is when it ends: requests last as long as
+                    // polls, and those are exact. One at a time lasts no longer either.
+                    let one_by_one = profile.network.most_in_flight <= 1;
+                    let most = polled / polls.length();
+                    let least = if one_by_one { most } else { 0.0 };
+                    sockets.count().clamp(least, most.max(least))
+                }
+                (true, _) => sockets.count(),
             };
-            sum.add(polled, counts.count());
+            sum.add(polled, count);
         }
         let count = sum.count();
         Self {
             count: count.clamp(1.0, MOST),
             // No count at all says nothing.
             single: count > 0.0 && count < SEVERAL,
+            polled: is_polled,
             disk: ratio(disk, total).min(1.0),
             syncs: ratio(syncs, disk).min(1.0),
             longest: longest(profile, |wait| wait.class.is_io()),
@@ -116,6 +127,11 @@ impl Sum {
             self.time += time;
             self.squares += time * time / count;
         }
+    }
+
+    /// How long one is, weighted by its length; more than 0.
+    fn length(self) -> f64 {
+        (self.squares / self.time).max(1e-9)
     }
 
     fn count(self) -> f64 {

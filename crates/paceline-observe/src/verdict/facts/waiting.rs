@@ -76,7 +76,7 @@ fn far_end(profile: &Profile) -> f64 {
 }
 
 /// Of the waits of a class, the share of time in calls with a limit.
-fn timed_share(profile: &Profile, class: Class) -> f64 {
+pub(super) fn timed_share(profile: &Profile, class: Class) -> f64 {
     let (mut time, mut timed) = (0.0, 0.0);
     for wait in profile.waits.iter().filter(|wait| wait.class == class) {
         time += wait.time.as_secs_f64();

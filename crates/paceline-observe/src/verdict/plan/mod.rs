@@ -1,6 +1,7 @@
 //! What would help, how much, and what it would take.
 
 mod compute;
+mod jobs;
 mod memory;
 mod mva;
 mod waits;
@@ -10,7 +11,7 @@ use super::{Law, Model, Prescription, Speedup};
 
 pub(super) use compute::{Compute, on_cores};
 pub(super) use memory::need;
-pub(super) use waits::{Waits, at_once};
+pub(super) use waits::{Waits, at_level, at_once};
 
 /// A model, a level and what to expect: a prescription before it has words.
 #[derive(Clone, Copy, Debug)]

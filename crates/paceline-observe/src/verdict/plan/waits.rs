@@ -1,27 +1,31 @@
 //! More waits at once: the level, and what it gains.
-//!
-//! A job needs D seconds of a core and waits Z seconds. The bounds are the utilisation law and
-//! Little's law, X(n) ≤ min(n / (D + Z), servers / D); the point comes from exact mean-value analysis.
-//! There is a finite number of jobs, so that the time for all of them counts, with the first one's wait
-//! before any compute and the last round that may be half empty.
 
 use super::super::facts::{Facts, ratio};
 use super::super::{Law, Model, Speedup};
 use super::Plan;
-use super::mva::{self, Station};
+use super::jobs::Jobs;
 
 /// Up to here threads are the simplest that works; beyond, tasks of an event loop.
 const MOST_THREADS: usize = 64;
-/// No more than this at once is asked of a peer that nobody has measured.
+/// No more than this at once.
 const MOST: usize = 1024;
+/// No more connections at once are opened to a peer that nobody has measured. Many servers let no more queue
+/// until they accept them (the default of Rust's and Go's libraries, and Linux's own until 5.4); one that finds
+/// no room is tried again after a second.
+const MOST_CONNECTIONS: usize = 128;
 /// A level is good enough if its time is within this factor of the best.
 const GOOD_ENOUGH: f64 = 1.03;
-/// A disk that nobody has measured gains from about this many requests in its queue.
-const DISK_QUEUE: usize = 4;
 /// Requests may take longer when there are more of them; what can be counted on has this in it.
 const SLOWER: f64 = 1.1;
 /// Compute at least this large a part of the waits: fetching ahead is all there is to gain.
 const AHEAD: f64 = 0.8;
+/// What neither compute nor waits explain stays, if it is at least this share of the wall. The less it is, the
+/// larger a part of it is taken to be lost between looks; what can be counted on has all of it in it.
+const TOLD: f64 = 0.04;
+/// A count may be this far off if every context switch was seen, and if not. A few more lanes cost little; one
+/// too few is a round more.
+const COUNTED_OFF_BY: f64 = 0.04;
+const ESTIMATED_OFF_BY: f64 = 0.15;
 
 /// Waits that could be had at once.
 pub(in crate::verdict) struct Waits {
@@ -35,6 +39,10 @@ pub(in crate::verdict) struct Waits {
     pub(in crate::verdict) rest: f64,
     /// How many are had at once now.
     pub(in crate::verdict) now: f64,
+    /// Whom they are for takes connections, one for each that is had at once.
+    pub(in crate::verdict) connect: bool,
+    /// How many there are is known from every one of them.
+    pub(in crate::verdict) counted: bool,
     /// What to do them with, if that is settled.
     pub(in crate::verdict) model: Option<Model>,
 }
@@ -47,54 +55,88 @@ impl Waits {
         let polling = facts.polling_alone();
         let unmet = 1.0 + ratio(polling, facts.io);
         let busy = facts.compute + facts.io - facts.both + polling;
+        // Steps that wait and are over: one wait for each.
+        let count = if processes(facts) && facts.children.fleeting {
+            facts.children.count as f64
+        } else {
+            facts.told.in_all(facts.requests.count) * unmet
+        };
         Self {
-            count: facts.told.in_all(facts.requests.count) * unmet,
+            count,
             time: facts.io_in_flight() * unmet,
             disk: facts.requests.disk,
             rest: facts.wall * (1.0 - busy).max(0.0),
             now: facts.concurrency.max(1.0),
+            connect: facts.requests.disk < 0.5,
+            counted: facts.follows_switches() && !facts.requests.polled,
             model: None,
+        }
+    }
+
+    /// All inputs and outputs, of which each takes its turn under a lock: somebody holds it at all times,
+    /// whatever looks made of the moments in between.
+    pub(in crate::verdict) fn in_turns(facts: &Facts<'_>) -> Self {
+        let io = Self::of_io(facts);
+        let held = facts.wall * (1.0 - facts.compute + facts.both).max(facts.io);
+        let all = ratio(held, facts.io * facts.wall).max(1.0);
+        Self {
+            count: io.count * all,
+            time: io.time * all,
+            rest: 0.0,
+            now: 1.0,
+            ..io
         }
     }
 }
 
 /// The best level for these waits and what it gains.
 pub(in crate::verdict) fn at_once(facts: &Facts<'_>, waits: &Waits) -> Plan {
+    plan(facts, waits, None)
+}
+
+/// What a level gains that is settled.
+pub(in crate::verdict) fn at_level(facts: &Facts<'_>, waits: &Waits, level: usize) -> Plan {
+    plan(facts, waits, Some(level))
+}
+
+fn plan(facts: &Facts<'_>, waits: &Waits, level: Option<usize>) -> Plan {
     let model = waits
         .model
         .or_else(|| facts.event_loop.map(|_| Model::Async))
-        .or_else(|| {
-            (facts.children.io_waiters as f64 >= 0.5 * waits.count.min(3.0)
-                && facts.children.io_waiters >= 2)
-                .then_some(Model::Processes)
-        });
+        .or_else(|| processes(facts).then_some(Model::Processes));
     let jobs = Jobs::of(facts, waits, model);
-    let most = (jobs.count.round() as usize).clamp(1, MOST);
-    let throughputs = mva::throughputs(&jobs.stations(), jobs.wait, most);
-    let times: Vec<f64> = (1..=most)
-        .map(|n| jobs.time(n, throughputs[n - 1]))
-        .collect();
-    let best = times.iter().copied().fold(f64::INFINITY, f64::min);
-    let level = times
-        .iter()
-        .position(|time| *time <= best * GOOD_ENOUGH)
-        .map_or(1, |index| index + 1);
-    let level = level.max((waits.now.round() as usize).clamp(1, most));
+    let now = waits.now.round() as usize;
+    let cap = if waits.connect {
+        MOST_CONNECTIONS.max(now).min(MOST)
+    } else {
+        MOST
+    };
+    let count = jobs.count.min(MOST as f64) as usize;
+    let most = count.clamp(1, cap);
+    let times = jobs.times(most);
+    let level = level.unwrap_or_else(|| {
+        let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+        let good = times
+            .iter()
+            .position(|time| *time <= best * GOOD_ENOUGH)
+            .map_or(1, |index| index + 1);
+        with_slack(&jobs, good.max(now.clamp(1, most)), waits.counted, cap)
+    });
 
-    let gain = |time: f64| ratio(facts.wall, time + waits.rest);
-    let half = level.div_ceil(2);
-    let low = gain(times[half - 1] * SLOWER);
-    let high = gain(jobs.least(level));
+    let told = waits.rest * (waits.rest / (TOLD * facts.wall).max(1e-9)).min(1.0);
+    let gain = |time: f64| ratio(facts.wall, time + told);
+    let at = |level: usize| times[level.clamp(1, most) - 1];
+    let low = ratio(facts.wall, at(level.div_ceil(2)) * SLOWER + waits.rest);
+    let high = gain(jobs.at_best(level.min(most)));
     let law = if jobs.servers == 1 && jobs.cpu >= AHEAD * jobs.wait && waits.now < 1.5 {
         Law::Prefetch
     } else {
         Law::MeanValueAnalysis
     };
     let point = if law == Law::Prefetch {
-        // (C + I) / max(C, I); the first wait has no compute to hide behind.
-        gain((jobs.count * jobs.cpu).max(jobs.count * jobs.wait / level.max(1) as f64) + jobs.wait)
+        gain(jobs.fetched_ahead(level))
     } else {
-        gain(times[level - 1])
+        gain(at(level))
     };
     let model = model.unwrap_or(if level <= MOST_THREADS {
         Model::Threads
@@ -108,70 +150,25 @@ pub(in crate::verdict) fn at_once(facts: &Facts<'_>, waits: &Waits) -> Plan {
     }
 }
 
-/// Equal jobs of some compute and one wait.
-struct Jobs {
-    count: f64,
-    /// Seconds of a core for each.
-    cpu: f64,
-    /// Cores that compute for them at once.
-    servers: usize,
-    /// Seconds of waiting for each, without the disk's.
-    wait: f64,
-    /// Seconds of the disk for each.
-    disk: f64,
+/// As many as make the same number of rounds if there are a few jobs more than were counted.
+fn with_slack(jobs: &Jobs, level: usize, counted: bool, cap: usize) -> usize {
+    let off_by = if counted {
+        COUNTED_OFF_BY
+    } else {
+        ESTIMATED_OFF_BY
+    };
+    let rounds = jobs.rounds(level);
+    // With many rounds one more is as nothing.
+    let more = (jobs.count * (1.0 + off_by) / rounds).floor() as usize;
+    if rounds * off_by < 1.0 {
+        more.clamp(level, cap.max(level))
+    } else {
+        level
+    }
 }
 
-impl Jobs {
-    fn of(facts: &Facts<'_>, waits: &Waits, model: Option<Model>) -> Self {
-        // Whole jobs: a hundredth more than five would take another round.
-        let count = waits.count.round().max(1.0);
-        let one_loop = model == Some(Model::Async) && facts.event_loop.is_some_and(|l| !l.shared);
-        let one_at_a_time = one_loop || (facts.python && model != Some(Model::Processes));
-        let time = waits.time / count;
-        Self {
-            count,
-            cpu: facts.run * facts.wall / count,
-            servers: if one_at_a_time {
-                1
-            } else {
-                facts.whole_cores().min(MOST)
-            },
-            wait: time * (1.0 - waits.disk),
-            disk: time * waits.disk,
-        }
-    }
-
-    fn stations(&self) -> Vec<Station> {
-        let mut stations = vec![Station {
-            demand: self.cpu,
-            servers: self.servers,
-        }];
-        if self.disk > 0.0 {
-            stations.push(Station {
-                demand: self.disk,
-                servers: DISK_QUEUE,
-            });
-        }
-        stations
-    }
-
-    /// What one job takes alone.
-    fn alone(&self) -> f64 {
-        self.cpu + self.wait + self.disk
-    }
-
-    /// How long all of them take, `n` at once.
-    fn time(&self, n: usize, throughput: f64) -> f64 {
-        // The lanes start one after the other, as each computes first; the last round may not be full.
-        let starts = (n as f64 - 1.0) * self.cpu / self.servers as f64;
-        let rounds = (self.count / n as f64 - 1e-6).ceil() * self.alone() + starts;
-        (self.count / throughput).max(rounds).max(self.least(n))
-    }
-
-    /// What the bounds allow at best.
-    fn least(&self, n: usize) -> f64 {
-        let cores = self.count * self.cpu / self.servers as f64;
-        let disk = self.count * self.disk / DISK_QUEUE as f64;
-        (self.count * self.alone() / n as f64).max(cores).max(disk)
-    }
+/// It is child processes that wait.
+fn processes(facts: &Facts<'_>) -> bool {
+    let waiters = facts.children.io_waiters as f64;
+    waiters >= 2.0 && waiters >= 0.5 * facts.requests.count.min(3.0)
 }

@@ -61,12 +61,14 @@ pub(super) const RULE: Rule = Rule {
                 },
                 rest: (f.wall * (1.0 - f.compute) - held).max(0.0),
                 now: 1.0,
+                connect: wait.class == crate::profile::Class::Network,
+                counted: f.follows_switches(),
                 model: Some(Model::Async),
             },
         );
+        let how = if f.python { " (asyncio.to_thread)" } else { "" };
         let advice = format!(
-            "Await it through an async client, or hand it to a thread (asyncio.to_thread, spawn_blocking): {}. \
-             Then up to {} at once.",
+            "Await it through an async client, or hand it to a thread of its own{how}: {}. Then up to {} at once.",
             words::place(wait),
             plan.level
         );

@@ -115,6 +115,8 @@ pub(super) const ONE_BY_ONE: Rule = Rule {
                 disk: 0.0,
                 rest: f.wall * (1.0 - f.compute - idle(f)).max(0.0),
                 now: 1.0,
+                connect: false,
+                counted: f.follows_switches(),
                 model: Some(Model::Processes),
             },
         );

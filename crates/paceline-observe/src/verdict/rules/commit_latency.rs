@@ -40,7 +40,7 @@ pub(super) const RULE: Rule = Rule {
         let synced = f.of_wall(Class::Disk) * f.requests.syncs;
         Plan::as_it_is(f).with_gain(synced * 0.5, synced * GROUPED, synced).advise(
             f,
-            "Commit many changes with one sync: larger transactions, one sync for a batch, or none where the data \
+            "Commit many changes with one sync: larger transactions, a batch of writes before each sync, or none where the data \
              can be made again.".into(),
         )
     },

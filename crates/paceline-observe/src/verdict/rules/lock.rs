@@ -1,7 +1,7 @@
 //! Threads wait for a lock that one of them holds, or that nobody who was seen holds.
 
 use super::super::facts::{Facts, ratio};
-use super::super::plan::Plan;
+use super::super::plan::{Plan, Waits, at_level};
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Law, Model, Speedup, words};
 use crate::profile::Class;
@@ -23,6 +23,9 @@ const WAITS_FOR_TURN: f64 = 0.25;
 const EVEN: f64 = 1.35;
 /// … and they do at least this much of the compute, which takes at least this share of the wall.
 const SHARE: f64 = 0.7;
+
+/// More than this part of what is done under the lock is waiting for input or output.
+const MOSTLY_WAITS: f64 = 0.7;
 
 /// A mutex, or a lock of Python's.
 pub(super) const RULE: Rule = Rule {
@@ -58,15 +61,23 @@ pub(super) const RULE: Rule = Rule {
         // Without the lock all of them work, as far as there are cores, or turns of the interpreter.
         let all = ratio(f.lock.working + f.lock.waiting, f.lock.working);
         let lanes = if f.python { 1.0 } else { f.cores.max(1.0) };
+        // Who is ready and does not run stood in line for the lock's sake, mostly.
         let room = if f.lock.compute > 0.0 {
-            lanes / f.lock.compute.max(f.run)
+            lanes / f.run.max(1e-6)
         } else {
             f64::INFINITY
+        };
+        // Waits under the lock are had at once without it, in whole rounds.
+        let (point, law) = if f.io >= MOSTLY_WAITS * f.lock.working {
+            let speedup = at_level(f, &Waits::in_turns(f), threads).speedup;
+            (speedup.point, speedup.law)
+        } else {
+            (all.min(room), Law::Amdahl)
         };
         let plan = Plan {
             model: Model::Threads,
             level: threads,
-            speedup: Speedup::ordered(1.0, all.min(room), all, Law::Amdahl),
+            speedup: Speedup::ordered(1.0, point.min(all), all, law),
         };
         let advice = format!(
             "Hold the lock for less: take what waits or computes out of it, or give each part of the data a lock of \

@@ -130,7 +130,8 @@ fn prescribe(f: &Facts<'_>) -> Prescription {
             )
         }
         (n, _, Model::Async) => {
-            format!("Have {n} in flight at once with async tasks, one for each.")
+            let how = if f.python { " (asyncio.gather)" } else { "" };
+            format!("Have {n} in flight at once, each in an async task of its own{how}.")
         }
         (n, _, Model::Processes) => format!("Run {n} of the processes at once."),
         (n, _, _) => format!("Have {n} in flight at once with a pool of threads."),

@@ -87,6 +87,8 @@ fn prescribe(f: &Facts<'_>) -> Prescription {
             disk: 0.0,
             rest: f.wall * (1.0 - f.compute - f.waiting.timer).max(0.0),
             now: asleep.max(1.0),
+            connect: false,
+            counted: f.follows_switches(),
             model: None,
         },
     );

@@ -38,10 +38,11 @@ fn a_blocking_call_holds_the_loop() {
         "{}",
         verdict.sentence
     );
+    // Without switches the count may be one too low, and so would the level.
     let help = verdict.prescription;
     assert_eq!(
         (help.model, help.level, help.speedup.law),
-        (Model::Async, 10, Law::MeanValueAnalysis)
+        (Model::Async, 11, Law::MeanValueAnalysis)
     );
     near(help.speedup.point, 10.0 / 1.9, 0.1);
     for class in [

@@ -162,6 +162,13 @@ fn threads_wait_for_a_lock() {
     near(verdict.prescription.speedup.point, 4.0, 0.01);
     let sleeping = expect(&locked(Class::Sleep, 6.0, Class::Lock).done(), Cause::Lock);
     assert_eq!(sleeping.bound, Bound::Io);
+    // Forty requests under it, ten rounds of four without.
+    let asking = locked(Class::Network, 6.0, Class::Lock).wait(Class::Network, peer(), 8.0, 40.0);
+    let help = expect(&asking.done(), Cause::Lock).prescription;
+    near(help.speedup.point, 4.0, 0.05);
+    let more = locked(Class::Network, 6.0, Class::Lock).wait(Class::Network, peer(), 8.0, 41.0);
+    let help = expect(&more.done(), Cause::Lock).prescription;
+    near(help.speedup.point, 41.0 / 11.0, 0.05);
 }
 
 #[test]

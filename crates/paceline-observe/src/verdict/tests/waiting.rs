@@ -2,7 +2,7 @@
 
 use super::program::{Program, line, peer, seconds};
 use super::{expect, near};
-use crate::profile::{Class, EventLoop, PeerUse, Profile, Target};
+use crate::profile::{Class, EventLoop, PeerUse, Profile, Progress, Source, Target};
 use crate::verdict::{Bound, Cause, Law, Model};
 
 /// A Python script with five calls of a second.
@@ -86,6 +86,92 @@ fn many_short_requests_go_up_to_what_the_client_can_do() {
     near(help.speedup.point, 4.2 / 0.22, 0.15);
 }
 
+/// `count` requests of 50 ms, which a script asks for one after the other.
+fn requests(count: f64, cpu: f64) -> Program {
+    let waits = 0.05 * count;
+    Program::watched(cpu + waits, 2.0)
+        .thread("python3", &[(Class::Cpu, cpu), (Class::Network, waits)])
+        .wait(Class::Network, peer(), waits, count)
+}
+
+#[test]
+fn start_up_hides_behind_no_request() {
+    // 0.1 s of imports before sixty requests, each with 1 ms of compute; or 0.1 s more of the latter.
+    let start = Progress {
+        at: seconds(0.1),
+        compute: seconds(0.1),
+        ..Progress::default()
+    };
+    let first = Progress {
+        at: seconds(0.15),
+        compute: seconds(0.1),
+        io: seconds(0.05),
+        ..Progress::default()
+    };
+    let before = requests(60.0, 0.16).seen(|profile| profile.course = vec![start, first]);
+    let between = requests(60.0, 0.16).done();
+    let point = |profile| {
+        expect(profile, Cause::SerialWaits)
+            .prescription
+            .speedup
+            .point
+    };
+    // All at once: what comes before, one wait, and one lane after the other.
+    near(point(&before), 3.16 / (0.1 + 0.05 + 0.06 + 0.012), 0.4);
+    near(point(&between), 3.16 / (0.05 + 0.16 + 0.012), 0.4);
+    let cold = expect(&before, Cause::SerialWaits)
+        .prescription
+        .speedup
+        .high;
+    assert!(cold <= 3.16 / 0.16 + 0.01, "{cold}");
+}
+
+#[test]
+fn what_is_lost_between_looks_limits_nothing() {
+    let lost = |share: f64| {
+        let profile = requests(60.0, 0.02).seen(|profile| {
+            profile.wall = profile.wall.mul_f64(1.0 / (1.0 - share));
+        });
+        expect(&profile, Cause::SerialWaits).prescription.speedup
+    };
+    let (none, little, much) = (lost(0.0), lost(0.005), lost(0.12));
+    near(little.point, none.point, 0.02 * none.point);
+    assert!(little.low < 0.95 * none.low, "{little:?} {none:?}");
+    // That much is something else.
+    assert!(much.point < 10.0, "{much:?}");
+}
+
+#[test]
+fn a_loop_wakes_for_many_at_once() {
+    // A hundred requests of 20 ms, one by one, with 0.4 ms of compute each.
+    let profile = Program::watched(2.04, 2.0)
+        .thread("server", &[(Class::Cpu, 0.04), (Class::Poll, 2.0)])
+        .runs(EventLoop::Epoll)
+        .wait(Class::Poll, Target::Call("epoll_wait".into()), 2.0, 100.0)
+        .seen(|profile| {
+            profile.overlap.io = seconds(2.0);
+            profile.overlap.io_in_flight = seconds(2.0);
+        });
+    let help = expect(&profile, Cause::SerialWaits).prescription;
+    assert_eq!(help.model, Model::Async);
+    // 0.25 ms of it stay, one after the other, and 5 µs for a task.
+    near(help.speedup.point, 2.04 / (0.02 + 100.0 * 0.000_255), 1.0);
+}
+
+#[test]
+fn levels_make_whole_rounds_of_what_a_server_lets_queue() {
+    let level = |count, switches| {
+        let profile = requests(count, 0.02).seen(|profile| profile.sources.switches = switches);
+        expect(&profile, Cause::SerialWaits).prescription.level
+    };
+    // Two rounds of 75, and some to spare.
+    assert_eq!(level(150.0, Source::Used), 78);
+    assert_eq!(level(150.0, Source::NotNeeded), 86);
+    assert_eq!(level(60.0, Source::Used), 62);
+    assert_eq!(level(5.0, Source::Used), 5);
+    assert!(level(5000.0, Source::Used) <= 128);
+}
+
 #[test]
 fn serial_waits_need_enough_io() {
     let with_io = |io: f64| {
@@ -132,7 +218,8 @@ fn an_async_program_that_awaits_one_by_one() {
 fn a_small_pool_with_all_in_waits() {
     let verdict = expect(&fetching(4, 50.0, 13.0, 0.2).done(), Cause::TooFewWorkers);
     let help = verdict.prescription;
-    assert_eq!(help.level, 50);
+    // As many as there were, and some for those that were not counted.
+    assert_eq!(help.level, 57);
     near(help.speedup.point, 13.0 / 1.2, 0.15);
     // Two of them, one always waiting: not yet one after another.
     expect(&fetching(2, 40.0, 20.0, 0.2).done(), Cause::TooFewWorkers);
@@ -225,7 +312,7 @@ fn a_loop_of_curls_is_run_as_processes() {
     let verdict = expect(&profile, Cause::SerialWaits);
     assert_eq!(
         (verdict.prescription.model, verdict.prescription.level),
-        (Model::Processes, 10)
+        (Model::Processes, 11)
     );
     assert!(
         verdict.shares.child < 0.1,
@@ -308,7 +395,7 @@ fn sleeping_half_of_the_time_is_a_timer() {
 #[test]
 fn long_sleeps_may_stand_for_work() {
     let help = expect(&sleeping(9.8, 10.0), Cause::Timer).prescription;
-    assert_eq!(help.level, 10);
+    assert_eq!(help.level, 11);
     near(help.speedup.low, 1.0, 0.001);
     near(help.speedup.point, 10.0 / 1.2, 0.05);
 }

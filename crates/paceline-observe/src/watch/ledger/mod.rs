@@ -5,13 +5,15 @@
 
 mod account;
 mod chance;
+mod course;
+mod lengths;
 mod union;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::profile::{ByClass, Class, Overlap, Wait};
+use crate::profile::{ByClass, Class, Overlap, Progress, Wait};
 
 pub(crate) use account::{Doing, Seen};
 pub(crate) use waits::{WaitId, seconds};
@@ -19,6 +21,8 @@ pub(crate) use waits::{WaitId, seconds};
 use super::sources::switches::Switch;
 use account::Account;
 use chance::by_chance;
+use course::Course;
+use lengths::Lengths;
 use union::{Follower, Glimpse, Loose, Union};
 use waits::Waits;
 
@@ -38,6 +42,7 @@ pub(crate) struct Ledger {
     forgotten: ByClass<f64>,
     glimpses: Vec<Glimpse>,
     follower: Follower,
+    lengths: Lengths,
     /// When threads began that no look has met yet.
     births: HashMap<i32, Duration>,
     /// What such threads did so far.
@@ -55,6 +60,7 @@ pub(crate) struct Ledger {
     io: f64,
     both: f64,
     io_in_flight: f64,
+    course: Course,
     last_round: Option<Duration>,
 }
 
@@ -84,6 +90,8 @@ pub(crate) struct Sums {
     pub(crate) of_wall: ByClass<Duration>,
     pub(crate) foremost: ByClass<Duration>,
     pub(crate) overlap: Overlap,
+    /// On the clock of the looks.
+    pub(crate) course: Vec<Progress>,
     pub(crate) threads: Vec<ThreadSums>,
     pub(crate) threads_seen: usize,
     pub(crate) waits: Vec<Wait>,
@@ -95,10 +103,13 @@ impl Ledger {
     /// Enters a look at a thread. Of one that is not known yet, `new` says whether it was started since
     /// the last round, so that what it did before this look counts.
     pub(crate) fn enter(&mut self, pid: i32, tid: i32, seen: Seen, new: bool) {
+        if !self.threads.contains_key(&tid) && self.over.contains(&tid) {
+            return;
+        }
+        if let Doing::Waiting(id) = seen.doing {
+            self.lengths.met(tid, seen.at, id);
+        }
         if !self.threads.contains_key(&tid) {
-            if self.over.contains(&tid) {
-                return;
-            }
             self.threads_seen += 1;
             let birth = self.births.remove(&tid);
             let account = match birth {
@@ -194,20 +205,23 @@ impl Ledger {
         };
         let length = at.saturating_sub(last).as_secs_f64();
         let polled = requests > 0;
-        let union = match switches {
-            Some(switches) => {
-                let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
-                for loose in loose {
-                    if !self.fresh.contains(&loose.tid) {
-                        self.add_loose(loose);
-                    }
+        let union = if let Some(switches) = switches {
+            self.lengths.follow(switches, &mut self.waits);
+            let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
+            for loose in loose {
+                if !self.fresh.contains(&loose.tid) {
+                    self.add_loose(loose);
                 }
-                union
             }
-            None => by_chance(&glimpses, length, polled),
+            union
+        } else {
+            self.lengths.go_silent(&mut self.waits);
+            by_chance(&glimpses, length, polled)
         };
         self.fresh.clear();
         self.add(&union);
+        let disk = self.foremost[Class::Disk] + self.foremost[Class::PageFault];
+        self.course.add(at, self.compute, self.io, disk);
         let io = |glimpse: &Glimpse| -> f64 {
             let by_class = glimpse.part.by_class.iter();
             by_class
@@ -267,6 +281,9 @@ impl Ledger {
                 self.ended.push((tid, account));
             }
         }
+        if let Some(now) = self.last_round {
+            std::mem::take(&mut self.lengths).finish(now, &mut self.waits);
+        }
         for id in self.waits.reclassify_idle(REST) {
             for (_, account) in &mut self.ended {
                 account.reclassify(id, Class::Condition, Class::Idle);
@@ -315,6 +332,7 @@ impl Ledger {
                 both: seconds(self.both),
                 io_in_flight: seconds(self.io_in_flight),
             },
+            course: self.course.into_profile(),
             threads,
             threads_seen: self.threads_seen,
             waits,

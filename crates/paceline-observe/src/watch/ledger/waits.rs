@@ -32,10 +32,28 @@ struct Sum {
     total: f64,
     squares: f64,
     longest: f64,
+    /// The same of single waits by their switches, where those are known.
+    exact: Spread,
     threads: usize,
     slices: u64,
     /// The chance that no thread waits for it in this round.
     absent: f64,
+}
+
+/// How lengths spread: Σd, Σd², the longest.
+#[derive(Clone, Copy, Default)]
+struct Spread {
+    total: f64,
+    squares: f64,
+    longest: f64,
+}
+
+impl Spread {
+    fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.squares += other.squares;
+        self.longest = self.longest.max(other.longest);
+    }
 }
 
 impl Waits {
@@ -62,6 +80,7 @@ impl Waits {
                     total: 0.0,
                     squares: 0.0,
                     longest: 0.0,
+                    exact: Spread::default(),
                     threads: 0,
                     slices: 0,
                     absent: 1.0,
@@ -111,6 +130,22 @@ impl Waits {
             sum.total += each * count as f64;
             sum.squares += each * each * count as f64;
             sum.longest = sum.longest.max(each);
+        }
+    }
+
+    /// One wait was over after so many seconds, as switches tell.
+    pub(crate) fn lasted(&mut self, id: WaitId, seconds: f64) {
+        self.sums[id.0].exact.add(Spread {
+            total: seconds,
+            squares: seconds * seconds,
+            longest: seconds,
+        });
+    }
+
+    /// Forgets what switches told of single waits.
+    pub(crate) fn forget_lengths(&mut self) {
+        for sum in &mut self.sums {
+            sum.exact = Spread::default();
         }
     }
 
@@ -173,6 +208,8 @@ impl Waits {
             self.sums[m].total += self.sums[n].total;
             self.sums[m].squares += self.sums[n].squares;
             self.sums[m].longest = self.sums[m].longest.max(self.sums[n].longest);
+            let exact = self.sums[n].exact;
+            self.sums[m].exact.add(exact);
             self.sums[m].threads = self.sums[m].threads.max(self.sums[n].threads);
             self.sums[m].slices += self.sums[n].slices;
         }
@@ -204,6 +241,15 @@ impl Waits {
 
 impl Sum {
     fn to_wait(&self) -> Wait {
+        let spread = if self.exact.squares > 0.0 {
+            self.exact
+        } else {
+            Spread {
+                total: self.total,
+                squares: self.squares,
+                longest: self.longest,
+            }
+        };
         Wait {
             class: self.class,
             target: self.activity.target.clone(),
@@ -217,12 +263,12 @@ impl Sum {
                 0.0
             }),
             of_wall: seconds(self.of_wall),
-            effective_count: if self.squares > 0.0 {
-                self.total * self.total / self.squares
+            effective_count: if spread.squares > 0.0 {
+                spread.total * spread.total / spread.squares
             } else {
                 0.0
             },
-            longest: seconds(self.longest),
+            longest: seconds(spread.longest),
             threads: self.threads,
             slices: self.slices,
             futex: self.activity.futex,

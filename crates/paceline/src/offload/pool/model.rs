@@ -16,9 +16,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::cx::Cx;
+use crate::offload::Job;
 use crate::offload::pending::Pending;
 use crate::offload::work::Call;
-use crate::offload::{Cx, Job};
 
 fn pool(threads: usize, looks: bool) -> Arc<Pool> {
     let limits = Limits {

@@ -18,6 +18,10 @@ impl Table {
         self.sockets.get(&inode)
     }
 
+    pub(crate) fn inodes(&self) -> impl Iterator<Item = u64> {
+        self.sockets.keys().copied()
+    }
+
     pub(super) fn clear(&mut self) {
         self.sockets.clear();
         self.listening.clear();

@@ -1,19 +1,28 @@
 //! `map` over futures and over processes: a pipeline of one stage, whose failures give items back.
 
-use std::collections::HashMap;
+mod carried;
+mod results;
+
 use std::fmt;
 use std::process::Output;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::failure::{FailureKind, SharedError};
+pub use results::ResultStream;
+
+use crate::failure::SharedError;
 use crate::limit::Limit;
-use crate::map::{Failed, MapResult, Mapped};
+use crate::map::{MapResult, Mapped};
 use crate::on_error::OnError;
-use crate::pipeline::{Again, Failure, Pipeline, Stage};
+use crate::pipeline::{Again, Pipeline, Stage};
 use crate::retry::{ErrorKind, Patience, Retry};
+use carried::{Carried, Judge, Look, Take};
+use results::Kept;
+
+/// The name of the one stage.
+const STAGE: &str = "map";
 
 /// Calls `work` on each item and awaits what it returns, many at once, and finds out how many.
 ///
@@ -43,9 +52,9 @@ where
 {
     let items = items.into_iter();
     MapAsync {
-        build: Box::new(move |stage, kept| {
+        build: Box::new(move |stage, kept: Kept<I::Item>| {
             Pipeline::from_iter((0..).zip(items)).io(stage, move |(seq, item)| {
-                keep(&kept, seq, &item);
+                kept.put(seq, item.clone());
                 let future = work(item);
                 async move {
                     let value = future.await.map_err(Carried::new)?;
@@ -53,8 +62,8 @@ where
                 }
             })
         }),
-        look: |error, judge| error.downcast_ref::<Carried<E>>()?.look(judge),
-        take: |error| error.downcast_ref::<Carried<E>>()?.take(),
+        look: Carried::look,
+        take: Carried::take,
         options: Options::default(),
         classify: None,
     }
@@ -89,9 +98,9 @@ where
 {
     let items = items.into_iter();
     MapAsync {
-        build: Box::new(move |stage, kept| {
+        build: Box::new(move |stage, kept: Kept<I::Item>| {
             Pipeline::from_iter((0..).zip(items)).processes(stage, move |(seq, item)| {
-                keep(&kept, seq, &item);
+                kept.put(seq, item.clone());
                 (work(&item), move |output| (seq, (item, output)))
             })
         }),
@@ -110,29 +119,22 @@ where
 /// assert_eq!(map.run().await.expect("none fails").values.len(), 3);
 /// # }
 /// ```
-#[must_use = "nothing is done before `run`"]
+#[must_use = "nothing is done before `run` or `results`"]
 pub struct MapAsync<T, U: Send + 'static, E> {
     build: Build<T, U>,
-    /// Has a look at an error inside of what the pipeline made of it.
     look: Look<E>,
-    /// Takes it out.
-    take: fn(SharedError) -> Option<E>,
+    take: Take<E>,
     options: Options,
     classify: Option<Arc<Judge<E>>>,
 }
 
-type Judge<E> = dyn Fn(&E) -> ErrorKind + Send + Sync;
-type Look<E> = fn(&SharedError, &Judge<E>) -> Option<ErrorKind>;
 type Build<T, U> = Box<dyn FnOnce(Stage<Again>, Kept<T>) -> Pipeline<(u64, U)> + Send>;
-/// Items under way, by their place.
-type Kept<T> = Arc<Mutex<HashMap<u64, T>>>;
-
 #[derive(Debug, Default)]
 struct Options {
     limit: Limit,
     patience: Patience,
     timeout: Option<Duration>,
-    on_error: OnError,
+    on_error: Option<OnError>,
     ordered: bool,
 }
 
@@ -242,7 +244,8 @@ where
         self
     }
 
-    /// What is done about failures: the first one ends the run unless set.
+    /// What is done about failures. Unless set, [`MapAsync::run`] stops at the first one, and
+    /// [`MapAsync::results`] hands out each.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -256,7 +259,7 @@ where
     /// # }
     /// ```
     pub fn on_error(mut self, policy: OnError) -> Self {
-        self.options.on_error = policy;
+        self.options.on_error = Some(policy);
         self
     }
 
@@ -300,9 +303,52 @@ where
     ///
     /// Outside of a tokio runtime, or if the iterator over the items panics.
     pub async fn run(self) -> MapResult<T, U, E> {
+        let stops = self.options.on_error.unwrap_or_default() == OnError::Stop;
+        // Each failure is handed to us, and from us to the caller.
+        let policy = if stops { OnError::Stop } else { OnError::Emit };
+        let mut results = self.begin(policy);
+        let (mut values, mut failures) = (Vec::new(), Vec::new());
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(value) => values.push(value),
+                Err(failed) => failures.push(failed),
+            }
+        }
+        let mapped = Mapped::new(values, failures, results.end().await);
+        if stops {
+            mapped.or_first_failure()
+        } else {
+            Ok(mapped)
+        }
+    }
+
+    /// Begins, and hands out each result as it comes, or in order. At most 1,024 items are under way
+    /// or wait to be taken. Dropping the stream ends the run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let square = |n: u32| async move { Ok::<_, String>(n * n) };
+    /// let mut results = paceline::map_async(1..=10, square).results();
+    /// let mut sum = 0;
+    /// while let Some(result) = results.next().await {
+    ///     sum += result.expect("none fails");
+    /// }
+    /// assert_eq!(sum, 385);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn results(self) -> ResultStream<T, U, E> {
+        let policy = self.options.on_error.unwrap_or(OnError::Emit);
+        self.begin(policy)
+    }
+
+    fn begin(self, on_error: OnError) -> ResultStream<T, U, E> {
         let options = self.options;
         let kept = Kept::default();
-        let mut stage = Stage::named("map")
+        let mut stage = Stage::named(STAGE)
             .limit(options.limit)
             .retry(options.patience.failed)
             .busy_retry(options.patience.busy);
@@ -314,39 +360,16 @@ where
             stage =
                 stage.classify(move |error| look(error, &*judge).unwrap_or(ErrorKind::Transient));
         }
-        let stops = options.on_error == OnError::Stop;
-        let policy = if stops { OnError::Stop } else { OnError::Emit };
-        let mut pipeline = (self.build)(stage, Arc::clone(&kept)).on_error(policy);
+        // What is collected is collected with its item, not by the pipeline.
+        let policy = match on_error {
+            OnError::Stop => OnError::Stop,
+            OnError::Collect | OnError::Emit => OnError::Emit,
+        };
+        let mut pipeline = (self.build)(stage, kept.clone()).on_error(policy);
         if options.ordered {
             pipeline = pipeline.ordered();
         }
-        let mut run = pipeline.start();
-        let (mut values, mut failures) = (Vec::new(), Vec::new());
-        while let Some(result) = run.next().await {
-            match result {
-                Ok((seq, value)) => {
-                    lock(&kept).remove(&seq);
-                    values.push(value);
-                }
-                Err(failure) => {
-                    let item = lock(&kept).remove(&failure.seq);
-                    match item {
-                        Some(item) => failures.push(given_back(item, failure, self.take)),
-                        None => panic!("{failure}"),
-                    }
-                }
-            }
-        }
-        let report = match run.end().await {
-            Ok(report) => report,
-            Err(error) => *error.report,
-        };
-        let mapped = Mapped::new(values, failures, report);
-        if stops {
-            mapped.or_first_failure()
-        } else {
-            Ok(mapped)
-        }
+        ResultStream::new(pipeline.start(), kept, self.take, on_error)
     }
 }
 
@@ -357,57 +380,3 @@ impl<T, U: Send + 'static, E> fmt::Debug for MapAsync<T, U, E> {
             .finish_non_exhaustive()
     }
 }
-
-fn keep<T: Clone>(kept: &Kept<T>, seq: u64, item: &T) {
-    lock(kept).insert(seq, item.clone());
-}
-
-fn lock<T>(kept: &Kept<T>) -> std::sync::MutexGuard<'_, HashMap<u64, T>> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn given_back<T, E>(item: T, failure: Failure, take: fn(SharedError) -> Option<E>) -> Failed<T, E> {
-    let kind = match failure.kind {
-        FailureKind::Error(error) => match take(error) {
-            Some(error) => FailureKind::Error(error),
-            None => FailureKind::Cancelled,
-        },
-        FailureKind::Panic(message) => FailureKind::Panic(message),
-        FailureKind::TimedOut(after) => FailureKind::TimedOut(after),
-        FailureKind::Exit { status, stderr } => FailureKind::Exit { status, stderr },
-        FailureKind::Cancelled => FailureKind::Cancelled,
-    };
-    Failed::new(item, failure.seq, failure.attempts, kind)
-}
-
-/// Carries an error of any type through a pipeline.
-struct Carried<E>(Mutex<Option<E>>);
-
-impl<E> Carried<E> {
-    fn new(error: E) -> Self {
-        Self(Mutex::new(Some(error)))
-    }
-
-    fn look(&self, judge: &Judge<E>) -> Option<ErrorKind> {
-        let error = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        error.as_ref().map(judge)
-    }
-
-    fn take(&self) -> Option<E> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl<E> fmt::Debug for Carried<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Carried")
-    }
-}
-
-impl<E> fmt::Display for Carried<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the work failed")
-    }
-}
-
-impl<E: Send> std::error::Error for Carried<E> {}
