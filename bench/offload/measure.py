@@ -60,6 +60,12 @@ def count(seen, status="200"):
     return seen.get(status, {"count": 0})["count"]
 
 
+def p99_ms(parts):
+    """The median of percentiles, where there were any."""
+    found = common.median(part["200"]["p99_us"] for part in parts if "200" in part)
+    return "–" if found is None else f"{found / 1000:.2f}"
+
+
 def round_trips(given):
     argv = [os.path.join(given.programs, "round-trip"), "--rounds", str(given.rounds)]
     found = {}
@@ -88,7 +94,9 @@ def responsiveness(given, rounds_of_work):
         print(f"round {number + 1} of {given.rounds} done", file=sys.stderr)
     print(
         f"`/hello` 400 times a second beside clients that ask for {HEAVY_MS} ms of CPU again and "
-        f"again; medians of {given.rounds} rounds. × idle is within a round.\n"
+        f"again; medians of {given.rounds} rounds. × idle is within a round. The client shares the cores: "
+        "woken is how late its own threads were at the 99th percentile, answered how long they then "
+        "waited.\n"
     )
     rows = []
     for (way, clients), runs in seen.items():
@@ -97,13 +105,16 @@ def responsiveness(given, rounds_of_work):
         rate = [count(run["heavy"]) / run["seconds"] for run in runs]
         inline = [count(run["heavy"]) / run["seconds"] for run in seen["inline", clients]]
         ms = lambda name: f"{common.median(one[name] for one in hello) / 1000:.2f}"
+        part = lambda of: p99_ms(run[of] for run in runs)
         times_idle = common.median(one["p99_us"] / was for one, was in zip(hello, idle))
         done = common.median(mine / best for mine, best in zip(rate, inline)) if clients else None
         rows.append(
-            [way, clients, ms("p50_us"), ms("p99_us"), ms("p999_us"), common.ratio(times_idle)]
+            [way, clients, ms("p50_us"), ms("p99_us"), part("hello_wakes"), part("hello_answers")]
+            + [ms("p999_us"), common.ratio(times_idle)]
             + [f"{common.median(rate):.1f}" if clients else "–", common.ratio(done)]
         )
-    columns = ["way", "heavy clients", "p50 ms", "p99 ms", "p99.9 ms", "p99 × idle"]
+    columns = ["way", "heavy clients", "p50 ms", "p99 ms", "woken p99", "answered p99", "p99.9 ms"]
+    columns += ["p99 × idle"]
     common.table(columns + ["heavy/s", "× inline"], rows)
 
 

@@ -3,7 +3,9 @@
 //!
 //! A client that waits for an answer before it sends the next request does not see how many it would
 //! have sent meanwhile ("coordinated omission"). So each request has its moment beforehand, and
-//! counts from it, however late it is sent. Prints one JSON object.
+//! counts from it, however late it is sent. Part of that may be the client's own: it shares the cores
+//! with the server, and its threads may be woken late. So it says how late they were, and how long
+//! answers took once the request was sent. Prints one JSON object.
 
 mod http;
 
@@ -44,6 +46,17 @@ struct Args {
 }
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What an open loop sees.
+#[derive(Default)]
+struct Loop {
+    /// From the moment when it should have been sent to the answer.
+    times: Seen,
+    /// From when it was sent to the answer.
+    answers: Seen,
+    /// How late its thread was woken, where it slept until the moment came.
+    wakes: Seen,
+}
 
 /// Times in microseconds, by status.
 #[derive(Default)]
@@ -92,7 +105,7 @@ fn main() -> Result<()> {
     let began = Instant::now();
     let counts_from = began + Duration::from_secs_f64(args.warm_up);
     let ends = counts_from + Duration::from_secs_f64(args.seconds);
-    let (hello, heavy) = (Arc::new(Seen::default()), Arc::new(Seen::default()));
+    let (hello, heavy) = (Arc::new(Loop::default()), Arc::new(Loop::default()));
     let over = Arc::new(AtomicBool::new(false));
 
     let mut threads = Vec::new();
@@ -111,7 +124,7 @@ fn main() -> Result<()> {
                 ends,
                 &seen,
             ),
-            None => again_and_again(address, counts_from, &over, &seen),
+            None => again_and_again(address, counts_from, &over, &seen.times),
         }));
     }
     let each = args.hello / args.connections.max(1) as f64;
@@ -138,17 +151,19 @@ fn main() -> Result<()> {
     thread::sleep(ends.saturating_duration_since(Instant::now()));
     over.store(true, Ordering::Relaxed);
     // What is answered after the end was not done in the time that counts.
-    let seen = heavy.json();
+    let seen = heavy.times.json();
     let took = counts_from.elapsed();
     for thread in threads {
         thread.join().map_err(|_| "a client panicked")??;
     }
-    let after = heavy.json();
+    let after = heavy.times.json();
     println!(
         "{}",
         serde_json::json!({
             "seconds": took.as_secs_f64(),
-            "hello": hello.json(),
+            "hello": hello.times.json(),
+            "hello_answers": hello.answers.json(),
+            "hello_wakes": hello.wakes.json(),
             "heavy": seen,
             "heavy_at_last": after,
         })
@@ -169,7 +184,7 @@ fn open_loop(
     began: Instant,
     counts_from: Instant,
     ends: Instant,
-    seen: &Seen,
+    seen: &Loop,
 ) -> Result<()> {
     let mut connection = Connection::open(address)?;
     for number in 0_u64.. {
@@ -177,15 +192,21 @@ fn open_loop(
         if due >= ends {
             break;
         }
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let pause = due.saturating_duration_since(Instant::now());
+        thread::sleep(pause);
+        let sent = Instant::now();
         // Once the time is over, what should have been sent and was not has waited until now.
-        let status = if Instant::now() < ends {
+        let status = if sent < ends {
             connection.get(path)?.status
         } else {
             200
         };
         if due >= counts_from {
-            seen.add(status, due.elapsed());
+            seen.times.add(status, due.elapsed());
+            seen.answers.add(status, sent.elapsed());
+            if !pause.is_zero() {
+                seen.wakes.add(status, sent.saturating_duration_since(due));
+            }
         }
     }
     Ok(())

@@ -25,7 +25,7 @@ enum Workload {
 struct Flags {
     #[arg(long, value_enum, default_value = "mixed")]
     workload: Workload,
-    /// How it is done: paceline, channels, tokio-rayon or spawn-blocking.
+    /// How it is done: paceline, channels, tokio-rayon, spawn-blocking or computing-alone.
     #[arg(long, default_value = "paceline")]
     way: String,
     #[arg(long, default_value_t = 2000)]
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         (Workload::Mixed, "spawn-blocking") => ways::spawn_blocking(flags.items),
         (Workload::Mixed, "tokio-rayon") => ways::tokio_rayon(flags.items),
         (Workload::Mixed, "channels") => ways::channels(flags.items),
+        (Workload::Mixed, "computing-alone") => ways::computing_alone(flags.items),
         (Workload::Tiny, "paceline") => ways::paceline_tiny(flags.items, flags.report),
         (Workload::Tiny, "channels") => ways::channels_tiny(flags.items),
         (Workload::Payload, "paceline") => {

@@ -9,6 +9,8 @@ use super::closures::Cores;
 use super::control::Control;
 use super::leg::Way;
 use super::queue::{Inlet, Queue};
+use super::run::{GivesUp, end};
+use super::sink::Sink;
 use super::{Collected, Env, Pipeline, Run};
 
 impl<T: Send + 'static> Pipeline<T> {
@@ -27,6 +29,15 @@ impl<T: Send + 'static> Pipeline<T> {
     ///
     /// Outside of a tokio runtime.
     pub fn start(self) -> Run<T> {
+        let (control, queue) = self.begin(|control| {
+            let queue = Queue::new(control);
+            (Inlet::new(Arc::clone(&queue), None), queue)
+        });
+        Run::new(control, queue)
+    }
+
+    /// Begins, with an end that is made when all is known that it needs.
+    fn begin<E>(self, end: impl FnOnce(&Arc<Control>) -> (Inlet<T>, E)) -> (Arc<Control>, E) {
         let token = self.token.unwrap_or_default();
         let control = Control::new(
             Handle::current(),
@@ -41,16 +52,15 @@ impl<T: Send + 'static> Pipeline<T> {
             control: Arc::clone(&control),
             on_error: self.on_error,
         };
-        let queue = Queue::new(&control);
-        let way = Way::new(self.ordered);
-        (self.build)(&env, Inlet::new(Arc::clone(&queue), None), way);
+        let (inlet, end) = end(&control);
+        (self.build)(&env, inlet, Way::new(self.ordered));
         control.follow_token();
         if control.needs_watch() {
             let watched = Arc::clone(&control);
             // Without it the levels stand where they are, but all is done.
             control.thread("paceline-level", move || watched.watch());
         }
-        Run::new(control, queue)
+        (control, end)
     }
 
     /// Does it all and collects the values. Where a failure ends the run, those that had come out by
@@ -75,16 +85,16 @@ impl<T: Send + 'static> Pipeline<T> {
     ///
     /// Outside of a tokio runtime.
     pub async fn collect(self) -> Collected<T> {
-        let mut run = self.start();
-        let mut values = Vec::new();
-        while let Some(result) = run.next().await {
-            match result {
-                Ok(value) => values.push(value),
-                Err(failure) => run.emitted(failure),
-            }
-        }
-        let report = run.end().await?;
-        Ok((values, report))
+        let (control, sink) = self.begin(|control| {
+            let sink = Sink::new(control);
+            (Inlet::into_sink(Arc::clone(&sink)), sink)
+        });
+        // Whoever drops this future gives the run up.
+        let gives_up = GivesUp(Arc::clone(&control));
+        sink.is_over().await;
+        let report = end(&control).await?;
+        drop(gives_up);
+        Ok((sink.take(), report))
     }
 
     /// The same for programs without a runtime: one is made, and ended after.

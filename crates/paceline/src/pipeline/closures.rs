@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::buffer::Nothing;
 use super::core::{Core, Launch, Tried, unpack};
 use super::queue::Packet;
 use super::sync::{Condvar, Mutex};
@@ -20,9 +21,11 @@ pub(super) struct Closure<F> {
     pub(super) cores: Option<Arc<Cores>>,
 }
 
-/// A worker looks so often whether something has come before it goes to sleep: waking it costs more
-/// than short items do.
+/// A worker looks so often whether something has come before it goes to sleep, if items are so short
+/// that waking it would cost more than they do. Where they are longer, all that sleep take a core from
+/// the work each time that one of them looks.
 const LOOKS: u32 = 8;
+const SHORT: Duration = Duration::from_micros(50);
 
 impl<T, U, F> Launch for Core<T, U, Closure<F>>
 where
@@ -50,25 +53,28 @@ where
     /// A worker thread, from its start to its end.
     fn work(self: Arc<Self>) {
         let station = Arc::clone(&self.station);
-        let mut shift = Shift::begin(&station.level, &station.roster);
-        let mut tally = Tally::new(&station.meter);
-        let mut cx = Cx::new(Arc::<AtomicBool>::clone(&self.control.cancelled), None);
+        let mut hand = Hand {
+            shift: Shift::begin(&station.level, &station.roster),
+            tally: Tally::new(&station.meter),
+            cx: Cx::new(Arc::<AtomicBool>::clone(&self.control.cancelled), None),
+            last: Duration::ZERO,
+        };
         loop {
-            let Some(packet) = self.next(&mut shift, &mut tally) else {
+            let Some(packet) = self.next(&mut hand) else {
                 self.leave();
                 return;
             };
             let out = match unpack(packet) {
                 Ok((packet, item)) => {
                     station.meter.works();
-                    let out = self.attempt(packet, item, &mut cx, &mut shift, &mut tally);
+                    let out = self.attempt(packet, item, &mut hand);
                     station.meter.rests();
                     out
                 }
                 Err(passed_on) => Some(passed_on),
             };
             if let Some(out) = out {
-                let put = self.out.put_blocking(out, || shift.pauses());
+                let put = self.out.put_blocking(out, || hand.shift.pauses());
                 self.queue.settle();
                 match put {
                     Ok(waited) if waited.is_zero() => {}
@@ -82,20 +88,21 @@ where
         }
     }
 
-    fn next(self: &Arc<Self>, shift: &mut Shift<'_>, tally: &mut Tally<'_>) -> Option<Packet<T>> {
-        for _ in 0..LOOKS {
+    fn next(self: &Arc<Self>, hand: &mut Hand<'_>) -> Option<Packet<T>> {
+        for look in (0..hand.looks()).rev() {
             match self.queue.try_take() {
                 Ok(packet) => {
                     self.resumes(false);
                     return self.unless_cancelled(packet);
                 }
-                Err(error) if error.is_closed() => return None,
-                Err(_) => std::thread::yield_now(),
+                Err(Nothing::Ever) => return None,
+                Err(Nothing::Yet) if look > 0 => std::thread::yield_now(),
+                Err(Nothing::Yet) => {}
             }
         }
-        shift.pauses();
+        hand.shift.pauses();
         let began = Instant::now();
-        tally.add_up(began);
+        hand.tally.add_up(began);
         self.idles();
         let packet = self.queue.take_blocking();
         self.resumes(true);
@@ -111,18 +118,16 @@ where
         self: &Arc<Self>,
         packet: Packet<()>,
         item: T,
-        cx: &mut Cx,
-        shift: &mut Shift<'_>,
-        tally: &mut Tally<'_>,
+        hand: &mut Hand<'_>,
     ) -> Option<Packet<U>> {
         let spare = self.spare(&item);
         let turn = self.kind.cores.as_deref().map(Cores::turn);
-        shift.item_begins();
+        hand.shift.item_begins();
         let began = Instant::now();
         let deadline = self.deadline(began);
-        cx.next(packet.tries.all.saturating_add(1), deadline);
+        hand.cx.next(packet.tries.all.saturating_add(1), deadline);
         let tried = catch_unwind(AssertUnwindSafe(|| {
-            (self.kind.work)(cx, item).map_err(|error| self.judge(error))
+            (self.kind.work)(&hand.cx, item).map_err(|error| self.judge(error))
         }));
         let now = Instant::now();
         drop(turn);
@@ -141,13 +146,28 @@ where
                 Tried::Failed(FailureKind::Panic(message), ErrorKind::Transient)
             }
         };
-        let wall = now.saturating_duration_since(began);
-        shift.item_ended(wall, tried.ending());
-        tally.attempt(now, wall);
+        hand.last = now.saturating_duration_since(began);
+        hand.shift.item_ended(hand.last, tried.ending());
+        hand.tally.attempt(now, hand.last);
         if matches!(tried, Tried::Value(_)) {
-            tally.done();
+            hand.tally.done();
         }
         self.settle(packet, spare, tried)
+    }
+}
+
+/// What a worker thread takes along from item to item.
+struct Hand<'a> {
+    shift: Shift<'a>,
+    tally: Tally<'a>,
+    cx: Cx,
+    /// How long the last attempt took.
+    last: Duration,
+}
+
+impl Hand<'_> {
+    fn looks(&self) -> u32 {
+        if self.last < SHORT { LOOKS } else { 1 }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use super::buffer::Nothing;
 use super::control::Armed;
 use super::core::{Core, Launch, Tried, unpack};
 use super::queue::Packet;
@@ -84,8 +85,8 @@ where
                 self.resumes(false);
                 packet
             }
-            Err(error) if error.is_closed() => return None,
-            Err(_) => {
+            Err(Nothing::Ever) => return None,
+            Err(Nothing::Yet) => {
                 stints.pause();
                 let began = Instant::now();
                 self.idles();

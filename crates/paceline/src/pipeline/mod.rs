@@ -3,6 +3,7 @@
 mod batch;
 mod begin;
 mod budget;
+mod buffer;
 mod closures;
 mod command;
 mod control;
@@ -17,6 +18,7 @@ mod order;
 mod queue;
 mod run;
 mod settings;
+mod sink;
 mod source;
 mod stage;
 mod station;

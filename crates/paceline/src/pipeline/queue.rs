@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use async_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-
 use super::budget::Ticket;
+use super::buffer::{Buffer, Nothing, Outlet, Refused};
 use super::control::Control;
 use super::failure::Failure;
 use super::leg::Leg;
+use super::sink::Sink;
 use crate::retry::Tries;
 
 /// One item on its way, with all that belongs to it.
@@ -51,57 +51,53 @@ impl<T> Packet<T> {
 /// A bounded queue that knows when nothing more will come, though items may be put back into it.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    sender: Sender<Packet<T>>,
-    receiver: Receiver<Packet<T>>,
+    buffer: Arc<Buffer<Packet<T>>>,
     /// Items that were put in and are not settled, and one for whoever puts them in.
     pending: AtomicUsize,
 }
 
 impl<T: Send + 'static> Queue<T> {
     pub(super) fn new(control: &Control) -> Arc<Self> {
-        let (sender, receiver) = bounded(control.queue);
-        let closes = sender.clone();
-        control.on_cancel(move || {
-            closes.close();
-        });
+        let buffer = Arc::new(Buffer::new(control.queue));
+        let closes = Arc::clone(&buffer);
+        control.on_cancel(move || closes.close());
         Arc::new(Self {
-            sender,
-            receiver,
+            buffer,
             pending: AtomicUsize::new(1),
         })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.receiver.len()
+        self.buffer.len()
     }
 
-    pub(super) fn try_take(&self) -> Result<Packet<T>, TryRecvError> {
-        self.receiver.try_recv()
+    pub(super) fn try_take(&self) -> Result<Packet<T>, Nothing> {
+        self.buffer.try_take()
     }
 
     /// The next item; `None` if nothing more will come.
     pub(super) async fn take(&self) -> Option<Packet<T>> {
-        self.receiver.recv().await.ok()
+        self.buffer.take().await
     }
 
     pub(super) fn take_blocking(&self) -> Option<Packet<T>> {
-        self.receiver.recv_blocking().ok()
+        super::block_on(self.buffer.take())
     }
 
-    pub(super) fn receiver(&self) -> Receiver<Packet<T>> {
-        self.receiver.clone()
+    pub(super) fn outlet(&self) -> Outlet<Packet<T>> {
+        Outlet::new(&self.buffer)
     }
 
     /// Puts an item back that was taken and is not settled.
     pub(super) async fn put_back(&self, packet: Packet<T>) {
         // Closed only when all is given up.
-        let _ = self.sender.send(packet).await;
+        self.buffer.put(packet).await;
     }
 
     /// An item that was taken will not be put back.
     pub(super) fn settle(&self) {
         if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.sender.close();
+            self.buffer.close();
         }
     }
 }
@@ -114,12 +110,17 @@ pub(super) trait Grow: Send + Sync {
 type Weigh<T> = Arc<dyn Fn(&T) -> usize + Send + Sync>;
 type Name<T> = Arc<dyn Fn(&T) -> String + Send + Sync>;
 
-/// The end of a queue where items are put in. Dropping it says that no more will come.
+/// Where a stage puts its items. Dropping it says that no more will come.
 pub(super) struct Inlet<T: Send + 'static> {
-    queue: Arc<Queue<T>>,
-    grow: Option<Arc<dyn Grow>>,
+    to: To<T>,
     weigh: Option<Weigh<T>>,
     name: Option<Name<T>>,
+}
+
+enum To<T: Send + 'static> {
+    /// The queue of the next stage, and what makes more of its workers.
+    Queue(Arc<Queue<T>>, Option<Arc<dyn Grow>>),
+    Sink(Arc<Sink<T>>),
 }
 
 /// Everything was given up.
@@ -128,9 +129,16 @@ pub(super) struct Over;
 
 impl<T: Send + 'static> Inlet<T> {
     pub(super) fn new(queue: Arc<Queue<T>>, grow: Option<Arc<dyn Grow>>) -> Self {
+        Self::to(To::Queue(queue, grow))
+    }
+
+    pub(super) fn into_sink(sink: Arc<Sink<T>>) -> Self {
+        Self::to(To::Sink(sink))
+    }
+
+    fn to(to: To<T>) -> Self {
         Self {
-            queue,
-            grow,
+            to,
             weigh: None,
             name: None,
         }
@@ -155,12 +163,7 @@ impl<T: Send + 'static> Inlet<T> {
     pub(super) async fn put(&self, packet: Packet<T>) -> Result<Duration, Over> {
         match self.begin(packet)? {
             None => Ok(Duration::ZERO),
-            Some(packet) => {
-                let began = Instant::now();
-                self.queue.sender.send(packet).await.map_err(|_| Over)?;
-                self.grow();
-                Ok(began.elapsed())
-            }
+            Some(waits) => waits.put().await,
         }
     }
 
@@ -172,18 +175,15 @@ impl<T: Send + 'static> Inlet<T> {
     ) -> Result<Duration, Over> {
         match self.begin(packet)? {
             None => Ok(Duration::ZERO),
-            Some(packet) => {
+            Some(waits) => {
                 full();
-                let began = Instant::now();
-                self.queue.sender.send_blocking(packet).map_err(|_| Over)?;
-                self.grow();
-                Ok(began.elapsed())
+                super::block_on(waits.put())
             }
         }
     }
 
-    /// Puts it in if there is room, or gives it back.
-    fn begin(&self, mut packet: Packet<T>) -> Result<Option<Packet<T>>, Over> {
+    /// Puts it in if there is room.
+    fn begin(&self, mut packet: Packet<T>) -> Result<Option<Waits<'_, T>>, Over> {
         if let Cargo::Item(item) = &packet.cargo {
             if let Some(weight) = self.weight(item) {
                 packet.ticket.weigh(weight);
@@ -192,26 +192,56 @@ impl<T: Send + 'static> Inlet<T> {
                 packet.label = Some(name(item).into());
             }
         }
-        self.queue.pending.fetch_add(1, Ordering::AcqRel);
-        match self.queue.sender.try_send(packet) {
+        let (queue, grow) = match &self.to {
+            To::Queue(queue, grow) => (queue, grow.as_ref()),
+            To::Sink(sink) => return sink.put(packet).map(|()| None),
+        };
+        queue.pending.fetch_add(1, Ordering::AcqRel);
+        match queue.buffer.try_put(packet) {
             Ok(()) => {
-                self.grow();
+                more(grow);
                 Ok(None)
             }
-            Err(TrySendError::Full(packet)) => Ok(Some(packet)),
-            Err(TrySendError::Closed(_)) => Err(Over),
+            Err(Refused::Full(packet)) => Ok(Some(Waits {
+                packet,
+                queue,
+                grow,
+            })),
+            Err(Refused::Closed) => Err(Over),
         }
     }
+}
 
-    fn grow(&self) {
-        if let Some(grow) = &self.grow {
-            Arc::clone(grow).grow();
+fn more(grow: Option<&Arc<dyn Grow>>) {
+    if let Some(grow) = grow {
+        Arc::clone(grow).grow();
+    }
+}
+
+/// A packet for which there is no room yet.
+struct Waits<'a, T> {
+    packet: Packet<T>,
+    queue: &'a Queue<T>,
+    grow: Option<&'a Arc<dyn Grow>>,
+}
+
+impl<T: Send + 'static> Waits<'_, T> {
+    /// Puts it in as soon as there is room; says how long that took.
+    async fn put(self) -> Result<Duration, Over> {
+        let began = Instant::now();
+        if !self.queue.buffer.put(self.packet).await {
+            return Err(Over);
         }
+        more(self.grow);
+        Ok(began.elapsed())
     }
 }
 
 impl<T: Send + 'static> Drop for Inlet<T> {
     fn drop(&mut self) {
-        self.queue.settle();
+        match &self.to {
+            To::Queue(queue, _) => queue.settle(),
+            To::Sink(sink) => sink.close(),
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use async_channel::Receiver;
 use futures_core::Stream;
 
+use super::buffer::Outlet;
 use super::control::Control;
 use super::failure::{Failure, RunError};
 use super::order::Order;
@@ -37,8 +37,9 @@ use crate::report::Report;
 #[must_use = "dropping it ends the run"]
 pub struct Run<T: Send + 'static> {
     control: Arc<Control>,
+    _gives_up: GivesUp,
     queue: Arc<Queue<T>>,
-    receiver: Pin<Box<Receiver<Packet<T>>>>,
+    outlet: Outlet<Packet<T>>,
     order: Order<T>,
     over: bool,
 }
@@ -46,8 +47,9 @@ pub struct Run<T: Send + 'static> {
 impl<T: Send + 'static> Run<T> {
     pub(super) fn new(control: Arc<Control>, queue: Arc<Queue<T>>) -> Self {
         Self {
-            receiver: Box::pin(queue.receiver()),
+            outlet: queue.outlet(),
             order: Order::new(control.ordered),
+            _gives_up: GivesUp(Arc::clone(&control)),
             control,
             queue,
             over: false,
@@ -123,23 +125,8 @@ impl<T: Send + 'static> Run<T> {
         self.control.report()
     }
 
-    /// Keeps a failure that came out for the report, unless it is what ended the run.
-    pub(super) fn emitted(&self, failure: Failure) {
-        if self.control.first().is_none() {
-            self.control.collect(failure);
-        }
-    }
-
     pub(crate) async fn end(self) -> Result<Report, RunError> {
-        self.control.join().await;
-        let report = self.control.report();
-        match self.control.first() {
-            Some(first) => Err(RunError {
-                first,
-                report: Box::new(report),
-            }),
-            None => Ok(report),
-        }
+        end(&self.control).await
     }
 
     fn poll_one(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Failure>>> {
@@ -149,8 +136,8 @@ impl<T: Send + 'static> Run<T> {
             }
             let packet = match self.order.take() {
                 Some(packet) => Some(packet),
-                None => match ready!(self.receiver.as_mut().poll_next(cx)) {
-                    // Taken out of a channel: it has not come out of its turn yet.
+                None => match ready!(self.outlet.poll_take(cx)) {
+                    // Taken out of the queue: it has not come out of its turn yet.
                     Some(packet) => match self.order.put(packet) {
                         Some(packet) => Some(packet),
                         None => continue,
@@ -182,18 +169,34 @@ impl<T: Send + 'static> Stream for Run<T> {
 
 impl<T: Send + 'static> Unpin for Run<T> {}
 
-impl<T: Send + 'static> Drop for Run<T> {
-    fn drop(&mut self) {
-        self.control.end();
-        self.control.cancel();
-    }
-}
-
 impl<T: Send + 'static> fmt::Debug for Run<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
             .field("control", &self.control)
             .field("over", &self.over)
             .finish_non_exhaustive()
+    }
+}
+
+/// Gives the run up when it is dropped, if it is not over.
+pub(super) struct GivesUp(pub(super) Arc<Control>);
+
+impl Drop for GivesUp {
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.cancel();
+    }
+}
+
+/// Waits for all that is under way; what ended the run early, or the report.
+pub(super) async fn end(control: &Control) -> Result<Report, RunError> {
+    control.join().await;
+    let report = control.report();
+    match control.first() {
+        Some(first) => Err(RunError {
+            first,
+            report: Box::new(report),
+        }),
+        None => Ok(report),
     }
 }
