@@ -56,6 +56,8 @@ const STEADY: (f64, f64) = (0.1, 0.25);
 /// Running jobs of a first generation are all young; until so many mean durations have passed,
 /// what an earlier run has learned holds.
 const OLD: f64 = 10.0;
+/// Finished jobs until which what an earlier run has learned counts as well, less and less.
+const GENERATIONS: f64 = 32.0;
 /// Running jobs overrule the finished ones only if they use this many times more.
 const OBJECTION: f64 = 2.0;
 
@@ -199,7 +201,7 @@ impl CpuCap {
                 }
             };
         }
-        let finished = self.finished.demand / self.finished.own;
+        let finished = self.tempered(self.finished.demand / self.finished.own);
         // Where the running jobs and those that ended last agree that it is far less by now, the
         // work has changed.
         let lately = self.finished.lately.0 / self.finished.lately.1.max(1e-9);
@@ -210,6 +212,23 @@ impl CpuCap {
         }
         // Finished jobs tell nothing of a class that has yet to finish.
         Some(live.map_or(finished, |live| finished.max(live / OBJECTION)))
+    }
+
+    /// What finished jobs say of `busy`, with what is known from an earlier run. A first generation
+    /// begins all at once, and computes and queues in step: alone it would hold the level down for
+    /// long. If it differs too much, these are other jobs.
+    fn tempered(&self, finished: f64) -> f64 {
+        let count = self.finished.count as f64;
+        match self.recalled {
+            Some((recalled, _))
+                if count < GENERATIONS
+                    && finished < OBJECTION * recalled
+                    && recalled < OBJECTION * finished =>
+            {
+                recalled + (finished - recalled) * count / GENERATIONS
+            }
+            _ => finished,
+        }
     }
 
     pub(crate) fn cap(&self) -> Cap {
@@ -489,6 +508,24 @@ mod tests {
             cap.finished(at(n), &attempt(100.0, 100.0), 2);
         }
         assert_eq!(cap.cap().jobs, 2);
+    }
+
+    #[test]
+    fn a_generation_in_step_does_not_undo_what_an_earlier_run_has_learned() {
+        let after = |jobs: u32, cpu_ms: f64| {
+            let mut cap = CpuCap::new(2.0);
+            cap.recall(0.4, 0.1);
+            (0..jobs).for_each(|n| cap.finished(at(n), &attempt(cpu_ms, 100.0), 1));
+            cap.busy().expect("it is known")
+        };
+        let first = after(8, 75.0);
+        assert!((0.45..0.55).contains(&first), "{first}");
+        let later = after(24, 75.0);
+        assert!(first < later && later < 0.7, "{later}");
+        assert!((after(200, 75.0) - 0.75).abs() < 0.02);
+        // Other jobs are taken for what they are.
+        let other = after(8, 95.0);
+        assert!(other > 0.9, "{other}");
     }
 
     #[test]
