@@ -70,10 +70,19 @@ pub(crate) struct CpuCap {
     queueing: Queueing,
     saturated: bool,
     published: usize,
-    /// What one job kept busy in an earlier run.
-    /// And until when running jobs cannot object, since all of them are young.
-    recalled: Option<(f64, Duration)>,
+    recalled: Option<Recalled>,
     now: Duration,
+}
+
+/// What is known of these jobs from an earlier run.
+#[derive(Clone, Debug)]
+struct Recalled {
+    /// What one job kept busy.
+    busy: f64,
+    /// Seconds from start to end, on average.
+    mean_wall: f64,
+    /// Until then running jobs cannot object, since all of them are young.
+    young: Duration,
 }
 
 /// Sums over finished jobs, the old ones fading.
@@ -84,6 +93,8 @@ struct Finished {
     demand: f64,
     /// Seconds per job that were not spent in the run queue.
     own: f64,
+    /// Jobs that the two are averaged over.
+    window: f64,
     /// The same two over the last few jobs alone.
     lately: (f64, f64),
     /// Seconds per job from start to end.
@@ -125,8 +136,12 @@ impl CpuCap {
     /// What jobs kept busy in an earlier run.
     pub(crate) fn recall(&mut self, busy: f64, mean_wall_seconds: f64) {
         if busy.is_finite() && busy >= 0.0 {
-            let jobs = Duration::try_from_secs_f64(OLD * mean_wall_seconds);
-            self.recalled = Some((busy, jobs.unwrap_or_default()));
+            let mean_wall = believable_seconds(mean_wall_seconds);
+            self.recalled = Some(Recalled {
+                busy,
+                mean_wall,
+                young: Duration::from_secs_f64(OLD * mean_wall),
+            });
             self.publish();
         }
     }
@@ -149,6 +164,7 @@ impl CpuCap {
         // Jobs that began together end together and share their luck: one generation is too few.
         let window = LEAST_WINDOW.max(2.0 * in_flight as f64);
         all.count += 1;
+        all.window = window;
         let part = weight(all.count, window);
         all.demand += part * (demand - all.demand);
         all.own += part * (own - all.own);
@@ -193,15 +209,18 @@ impl CpuCap {
     pub(crate) fn busy(&self) -> Option<f64> {
         let live = self.live.busy();
         if self.finished.count < ENOUGH_FINISHED {
-            return match self.recalled {
+            return match &self.recalled {
                 None => live,
-                Some((recalled, young)) if self.now <= young => Some(recalled),
-                Some((recalled, _)) => {
-                    Some(live.map_or(recalled, |live| recalled.max(live / OBJECTION)))
+                Some(recalled) if self.now <= recalled.young => Some(recalled.busy),
+                Some(Recalled { busy, .. }) => {
+                    Some(live.map_or(*busy, |live| busy.max(live / OBJECTION)))
                 }
             };
         }
-        let finished = self.tempered(self.finished.demand / self.finished.own);
+        if let Some(known) = self.known() {
+            return Some(known);
+        }
+        let finished = self.finished.demand / self.finished.own;
         // Where the running jobs and those that ended last agree that it is far less by now, the
         // work has changed.
         let lately = self.finished.lately.0 / self.finished.lately.1.max(1e-9);
@@ -214,21 +233,21 @@ impl CpuCap {
         Some(live.map_or(finished, |live| finished.max(live / OBJECTION)))
     }
 
-    /// What finished jobs say of `busy`, with what is known from an earlier run. A first generation
-    /// begins all at once, and computes and queues in step: alone it would hold the level down for
-    /// long. If it differs too much, these are other jobs.
-    fn tempered(&self, finished: f64) -> f64 {
-        let count = self.finished.count as f64;
-        match self.recalled {
-            Some((recalled, _))
-                if count < GENERATIONS
-                    && finished < OBJECTION * recalled
-                    && recalled < OBJECTION * finished =>
-            {
-                recalled + (finished - recalled) * count / GENERATIONS
-            }
-            _ => finished,
-        }
+    /// What an earlier run has learned of jobs that use as much of the cores as these, the less of it
+    /// the more of these have ended. A first generation begins all at once, computes in step and
+    /// queues for its own kind: what it tells alone would hold the level down for long.
+    fn known(&self) -> Option<f64> {
+        let recalled = self.recalled.as_ref()?;
+        let all = &self.finished;
+        let told = all.count as f64 / GENERATIONS.max(all.window);
+        let usual = recalled.busy * recalled.mean_wall;
+        let same =
+            (usual / OBJECTION - START_UP..usual * OBJECTION + START_UP).contains(&all.demand);
+        let floor = 1e-6_f64;
+        (same && told < 1.0).then(|| {
+            let (before, now) = (recalled.busy.max(floor), (all.demand / all.own).max(floor));
+            before.powf(1.0 - told) * now.powf(told)
+        })
     }
 
     pub(crate) fn cap(&self) -> Cap {
@@ -303,6 +322,17 @@ impl CpuCap {
         if moved {
             self.published = jobs(wanted);
         }
+    }
+}
+
+/// Seconds of an earlier run, or none if they cannot be.
+fn believable_seconds(seconds: f64) -> f64 {
+    /// A year.
+    const MOST: f64 = 3.2e7;
+    if seconds.is_finite() {
+        seconds.clamp(0.0, MOST)
+    } else {
+        0.0
     }
 }
 
@@ -512,20 +542,22 @@ mod tests {
 
     #[test]
     fn a_generation_in_step_does_not_undo_what_an_earlier_run_has_learned() {
+        // A hundred jobs that wait began at once, and most of what they live is queueing.
         let after = |jobs: u32, cpu_ms: f64| {
             let mut cap = CpuCap::new(2.0);
-            cap.recall(0.4, 0.1);
-            (0..jobs).for_each(|n| cap.finished(at(n), &attempt(cpu_ms, 100.0), 1));
-            cap.busy().expect("it is known")
+            cap.recall(0.02, 0.05);
+            for n in 0..jobs {
+                let mut ended = attempt(cpu_ms, 60.0);
+                ended.run_queue_delay = Some(Duration::from_secs_f64(0.06 - cpu_ms / 1e3));
+                cap.finished(at(n), &ended, 100);
+            }
+            cap.cap().jobs
         };
-        let first = after(8, 75.0);
-        assert!((0.45..0.55).contains(&first), "{first}");
-        let later = after(24, 75.0);
-        assert!(first < later && later < 0.7, "{later}");
-        assert!((after(200, 75.0) - 0.75).abs() < 0.02);
+        assert!(after(8, 1.5) > 100, "{}", after(8, 1.5));
+        assert!(after(60, 1.5) < after(8, 1.5));
+        assert!(after(400, 1.5) < 4, "they keep saying so");
         // Other jobs are taken for what they are.
-        let other = after(8, 95.0);
-        assert!(other > 0.9, "{other}");
+        assert!(after(8, 30.0) < 4, "{}", after(8, 30.0));
     }
 
     #[test]
