@@ -1,7 +1,7 @@
 //! Which level to look at next.
 
 use super::epoch::Epoch;
-use super::{Direction, ELASTIC, LEAST_STEP, Mode, Move, QUEUE, Search, TRIES, View};
+use super::{Direction, ELASTIC, LEAST_STEP, MANY, Mode, Move, QUEUE, Search, TRIES, View};
 use crate::reason::Reason;
 
 /// The level from which steps of four are taken.
@@ -13,8 +13,9 @@ const MANY_LEFT: f64 = 24.0;
 /// Throughput that the law must promise, divided by that of the best level, for a probe inside a
 /// bracket.
 const PROMISE: f64 = 1.02;
-/// Throughput from which on, divided by that of the best level, another counts as equal.
-const EQUAL: f64 = 0.93;
+/// Throughput from which on, divided by that of the best level, another counts as equal: where jobs
+/// are few, and where many.
+const EQUAL: (f64, f64) = (0.93, 0.85);
 
 impl Search {
     /// The next level to probe, or none: then the present one holds. `found` is what led here.
@@ -33,6 +34,7 @@ impl Search {
         self.hold.begin();
         let fitted = self.fitted(view);
         self.level = fitted.unwrap_or(best);
+        self.unproven |= fitted.is_some();
         if self.level < best {
             self.capped_at = None;
         }
@@ -130,21 +132,23 @@ impl Search {
 
     /// The middle between this level and one that gets as much done: whatever the law says, where
     /// throughput rises and then falls, more may be got done there.
-    fn between_equals(&self, view: &View<'_>) -> Option<usize> {
+    pub(super) fn between_equals(&self, view: &View<'_>) -> Option<usize> {
         let best = self.level as f64;
         if view.still || self.tries >= TRIES || view.waiting < QUEUE.2 * best {
             return None;
         }
         let throughput = self.curve.at(self.level)?;
-        let neighbours = self.curve.neighbours(self.level);
+        let equal = if view.waiting >= MANY * best {
+            EQUAL.1
+        } else {
+            EQUAL.0
+        };
+        let neighbours = self.curve.neighbours(self.level, LEAST_STEP * LEAST_STEP);
         let middles = neighbours
             .into_iter()
             .flatten()
-            .filter_map(|(level, other)| {
-                let middle = (best * level as f64).sqrt();
-                let far = (middle / best).max(best / middle) >= LEAST_STEP;
-                (far && other > EQUAL * throughput).then_some((other, middle))
-            });
+            .filter(|(_, other)| *other > equal * throughput)
+            .map(|(level, other)| (other, (best * level as f64).sqrt()));
         let (_, middle) = middles.max_by(|a, b| a.0.total_cmp(&b.0))?;
         let level = view.within(middle.round() as usize);
         (level != self.level).then_some(level)

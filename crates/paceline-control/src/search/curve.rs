@@ -71,6 +71,23 @@ impl Curve {
         }
     }
 
+    /// An earlier run's curve guides this one as well, as high as `level` has now been measured.
+    pub(crate) fn adopt(&mut self, level: usize, before: Option<f64>) {
+        let (Some(now), Some(before)) = (self.at(level), before) else {
+            return;
+        };
+        for point in self.points.iter_mut().filter(|point| point.recalled) {
+            point.throughput *= now / before;
+            (point.current, point.recalled) = (true, false);
+        }
+    }
+
+    /// The throughput at a level in an earlier run.
+    pub(crate) fn recalled(&self, level: usize) -> Option<f64> {
+        let mut recalled = self.points.iter().filter(|point| point.recalled);
+        Some(recalled.find(|point| point.level == level)?.throughput)
+    }
+
     /// What was measured no longer guides the search: the work has changed.
     pub(crate) fn outdate(&mut self) {
         for point in &mut self.points {
@@ -105,17 +122,18 @@ impl Curve {
         Usl::fit(&points)
     }
 
-    /// The nearest levels below and above that were measured since the work last changed, with
-    /// their throughput.
-    pub(crate) fn neighbours(&self, level: usize) -> [Option<(usize, f64)>; 2] {
+    /// The nearest levels below and above, by this factor at least, that were measured since the work
+    /// last changed, with their throughput.
+    pub(crate) fn neighbours(&self, level: usize, factor: f64) -> [Option<(usize, f64)>; 2] {
+        let here = level as f64;
         let entry = |point: &Point| (point.level, point.throughput);
         [
             self.current()
-                .filter(|point| point.level < level)
+                .filter(|point| factor * point.level as f64 <= here)
                 .max_by_key(|point| point.level)
                 .map(entry),
             self.current()
-                .filter(|point| point.level > level)
+                .filter(|point| point.level as f64 >= factor * here)
                 .min_by_key(|point| point.level)
                 .map(entry),
         ]

@@ -134,6 +134,8 @@ pub(crate) struct Search {
     farther: bool,
     tries: u32,
     hold: Hold,
+    /// The level that holds was computed, or is an earlier run's: a look at it may find a better one.
+    unproven: bool,
     /// What is probed is a neighbour of a level that had held.
     looking: bool,
     /// The cores were full since the probe began.
@@ -167,6 +169,7 @@ impl Default for Search {
             farther: false,
             tries: 0,
             hold: Hold::default(),
+            unproven: false,
             looking: false,
             crowded: false,
             judged: 0,
@@ -263,6 +266,7 @@ impl Search {
             elasticity,
             curve,
             recalled: true,
+            unproven: true,
             capped_at: (level < wish).then_some(wish),
             alternative: learned.changed_to,
             mean_before: (learned.mean_wall_seconds > 0.0).then_some(learned.mean_wall_seconds),

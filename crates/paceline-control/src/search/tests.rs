@@ -474,3 +474,38 @@ fn a_collapse_shows_at_a_level_next_to_the_measured_one() {
     assert_eq!(shift.reason.label(), "shifted", "{:?}", rig.moves);
     assert!(rig.started - before < 6 * 32, "{:?}", rig.moves);
 }
+
+/// 20 are served at once, and those beyond slow all others.
+fn sharp(n: f64) -> f64 {
+    let beyond = (n - 20.0).max(0.0);
+    0.1 * (n / 20.0).max(1.0) * (1.0 + 0.02 * beyond + 0.0005 * beyond * beyond)
+}
+
+#[test]
+fn a_remembered_level_is_looked_at_where_its_curve_leaves_room() {
+    let mut known = learned(30, true);
+    // The machine was half as fast then.
+    known.curve = [16, 30, 39, 64]
+        .into_iter()
+        .map(|level| {
+            let lives = 2.0 * sharp(level as f64);
+            let latency = std::time::Duration::from_secs_f64(lives);
+            crate::CurvePoint::new(level, level as f64 / lives, latency, 60)
+        })
+        .collect();
+    known.mean_wall_seconds = sharp(30.0);
+    let mut search = Search::default();
+    search.recall(&known, 1, 1000);
+    let mut rig = Rig::with(search, sharp);
+    let to = rig.until_move(400).expect("16 got as much done as 30");
+    assert_eq!((to.level, to.reason.label()), (22, "trying-fewer"));
+    rig.run(600);
+    assert!((20..=24).contains(&rig.search.best()), "{:?}", rig.moves);
+}
+
+#[test]
+fn a_level_that_was_reckoned_is_not_the_last_word() {
+    let mut rig = Rig::new(32, sharp);
+    rig.run(1600);
+    assert!((19..=26).contains(&rig.search.best()), "{:?}", rig.moves);
+}

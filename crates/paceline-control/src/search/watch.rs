@@ -2,7 +2,7 @@
 
 use super::epoch::Epoch;
 use super::hold::{Hold, Verdict};
-use super::{Direction, LEAST_SECONDS, Move, QUEUE, Search, TRIES, View};
+use super::{Direction, LEAST_SECONDS, LEAST_STEP, Move, QUEUE, Search, TRIES, View};
 use crate::reason::Reason;
 
 /// What elasticity is assumed after the work has changed.
@@ -34,6 +34,7 @@ impl Search {
             .as_ref()
             .filter(|r| r.level == self.level && r.survival.ended() >= 24.0 && !view.still);
         let Some(reference) = comparable else {
+            let earlier = self.curve.recalled(self.level);
             self.refer(view);
             let now = self.reference.as_ref().map(|r| r.survival.mean());
             if let (Some(before), Some(now)) = (self.mean_before.take(), now)
@@ -42,6 +43,7 @@ impl Search {
             {
                 return self.shifted(view, (now / before).ln());
             }
+            self.curve.adopt(self.level, earlier);
             self.epoch = Epoch::new(view.now);
             self.settle(view);
             return None;
@@ -52,6 +54,11 @@ impl Search {
         let verdict = self.hold.judge(found.log, found.error);
         if matches!(verdict, Verdict::Steady | Verdict::Look { .. }) {
             self.confirm(view);
+            if std::mem::take(&mut self.unproven)
+                && let Some(inside) = self.inside(view)
+            {
+                return Some(inside);
+            }
         }
         match verdict {
             Verdict::Shifted if view.waiting > QUEUE.2 * self.level as f64 => {
@@ -84,6 +91,29 @@ impl Search {
         self.epoch = Epoch::new(view.now);
         self.settle(view);
         None
+    }
+
+    /// What was measured around a level that had not been measured itself, or not in this run, may
+    /// have a better one in its middle.
+    fn inside(&mut self, view: &View<'_>) -> Option<Move> {
+        self.tries = self.tries.min(TRIES - 1);
+        let from = self.level;
+        let level = self.between_equals(view)?;
+        let here = self.curve.at(from)?;
+        let [below, above] = self.curve.neighbours(from, LEAST_STEP);
+        let worse = |point: Option<(usize, f64)>| point.filter(|p| p.1 < here).map(|p| p.0);
+        self.worse_below = worse(below);
+        self.no_better_above = worse(above);
+        self.looking = true;
+        self.probe(view.now, level);
+        Some(Move {
+            level,
+            reason: if level > from {
+                Reason::TryingMore { from }
+            } else {
+                Reason::TryingFewer { from }
+            },
+        })
     }
 
     /// Jobs live longer or shorter than before, by the natural logarithm of a factor.
