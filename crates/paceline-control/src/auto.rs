@@ -261,6 +261,8 @@ impl Auto {
         self.sharing.tick(gap, signals, started, self.cpu.busy());
         self.ramp.ticked();
         if self.doomed.is_empty() {
+            let age = self.jobs.mean_age(self.now.as_secs_f64());
+            self.memory.lived(age);
             self.memory.tick(gap, signals, self.jobs.len());
             for _ in 0..self.memory.excess(self.jobs.len()) {
                 let doomed = &self.doomed;
@@ -301,6 +303,12 @@ impl Auto {
         let saturated = self.cpu.is_saturated();
         // Computing jobs below one per core need no comparison.
         let starving = saturated && self.limit < fill;
+        let room = top.jobs as f64 > 1.15 * self.limit as f64;
+        let eased = self.was_saturated && !saturated && room;
+        self.was_saturated = saturated;
+        if eased {
+            self.note_opening(None);
+        }
         let climbing = verdict == Verdict::Nothing || starving || !self.search.has_reference();
         if climbing && self.limit < trusted.jobs && self.ramp.is_full(self.limit) {
             if !may_rise || !self.ramp.may_step(self.now, self.limit, verdict) {
@@ -324,12 +332,10 @@ impl Auto {
                 return Some(Cap { jobs: next, reason });
             }
         }
-        if self.was_saturated && !saturated && top.jobs as f64 > 1.15 * self.limit as f64 {
+        if eased {
             // What was compared while the cores were full says nothing of now.
-            self.note_opening(None);
             self.search.begin(now, self.limit);
         }
-        self.was_saturated = saturated;
         let full = saturated && !starving || self.utilisation.share() > FULL;
         let still = verdict == Verdict::Nothing || full;
         let view = View {

@@ -150,6 +150,9 @@ pub struct Signals {
     /// By how much that has grown since the last tick in those jobs that were looked at then too,
     /// in bytes; those that shrank count as they are.
     pub grown_bytes: u64,
+    /// Time since the last tick in which cores that the jobs may use had nothing to do, summed over the
+    /// cores; `None` if unknown.
+    pub idle: Option<Duration>,
     /// Memory that new jobs could still take, in bytes: the least of the machine's and the cgroup's.
     /// 0 if unknown.
     pub memory_available_bytes: u64,

@@ -43,6 +43,12 @@ impl InFlight {
         young.map(|began| (now - began.at).max(0.0)).collect()
     }
 
+    /// The mean age at `now`, in seconds; 0 if there are none.
+    pub(crate) fn mean_age(&self, now: f64) -> f64 {
+        let sum: f64 = self.jobs.values().map(|began| now - began.at).sum();
+        (sum / self.jobs.len().max(1) as f64).max(0.0)
+    }
+
     /// How many began at `until` or earlier.
     pub(crate) fn older(&self, until: f64) -> usize {
         self.jobs.values().filter(|began| began.at <= until).count()

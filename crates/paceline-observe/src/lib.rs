@@ -7,6 +7,7 @@
 
 mod cgroup;
 mod cores;
+mod idle;
 mod memory;
 mod process;
 pub mod profile;
@@ -16,5 +17,6 @@ pub mod verdict;
 pub mod watch;
 
 pub use cores::cores;
+pub use idle::Idle;
 pub use memory::{Memory, out_of_memory_kills};
 pub use sampler::{Observation, Sampler};

@@ -58,6 +58,14 @@ const STEADY: (f64, f64) = (0.1, 0.25);
 const OLD: f64 = 10.0;
 /// Finished jobs until which what an earlier run has learned counts as well, less and less.
 const GENERATIONS: f64 = 32.0;
+/// Cores that are busy for less than the first share of the time have room for more jobs, whatever
+/// those that run say: so many that they would be busy for the second share. Beyond the third, it is
+/// for the jobs to say again.
+const ROOM: (f64, f64, f64) = (0.85, 0.95, 0.98);
+/// That is to be seen for so many seconds and mean durations, at the whole cap but for this share.
+const SEEN: (f64, f64, f64) = (0.5, 1.5, 0.9);
+/// Core seconds of jobs that change by this factor are those of other work.
+const CHANGING: f64 = 1.4;
 /// Running jobs overrule the finished ones only if they use this many times more.
 const OBJECTION: f64 = 2.0;
 
@@ -68,6 +76,7 @@ pub(crate) struct CpuCap {
     finished: Finished,
     live: Live,
     queueing: Queueing,
+    room: Room,
     saturated: bool,
     published: usize,
     recalled: Option<Recalled>,
@@ -113,6 +122,18 @@ struct Live {
     start_up_due: f64,
 }
 
+/// Sums over ticks, in seconds, the old ones fading: what the whole machine had left.
+#[derive(Clone, Debug, Default)]
+struct Room {
+    seconds: f64,
+    /// Cores that had nothing to do.
+    idle: f64,
+    /// Jobs in flight.
+    jobs: f64,
+    /// So many jobs there was room for.
+    fits: f64,
+}
+
 impl CpuCap {
     pub(crate) fn new(cores: f64) -> Self {
         let cores = believable(cores);
@@ -121,6 +142,7 @@ impl CpuCap {
             finished: Finished::default(),
             live: Live::default(),
             queueing: Queueing::new(),
+            room: Room::default(),
             saturated: false,
             published: whole(cores),
             recalled: None,
@@ -183,6 +205,15 @@ impl CpuCap {
     /// Signals at `now` for the `gap` since the last tick, in which `started` jobs began.
     pub(crate) fn tick(&mut self, now: Duration, gap: Duration, signals: &Signals, started: usize) {
         self.now = now;
+        if let Some(idle) = signals.idle {
+            let over = SEEN.0.max(SEEN.1 * self.finished.wall.mean());
+            self.room.tick(gap, idle, signals.in_flight, over);
+            if self.finished.changing() {
+                self.room = Room::default();
+            } else if self.finished.count >= ENOUGH_FINISHED {
+                self.room.judge(self.cores, self.published, over);
+            }
+        }
         if signals.sampled == 0 {
             return;
         }
@@ -304,6 +335,7 @@ impl CpuCap {
             1.0 + (START_GAP / wall.max(START_GAP)).min(MOST_GAPS)
         };
         let wanted = self.cores / busy.max(1e-9) * headroom * turn_over;
+        let wanted = wanted.max(self.room.fits);
         // Jobs of several threads each need fewer, but are not trusted to use them all the time.
         let least = if busy >= THREADED {
             self.whole_cores().div_ceil(2)
@@ -339,6 +371,42 @@ fn believable_seconds(seconds: f64) -> f64 {
 /// The next whole number of jobs; at least 1.
 fn whole(jobs: f64) -> usize {
     (jobs.ceil() as usize).max(1)
+}
+
+impl Finished {
+    /// Those that ended last use far more of the cores than the others, or far less.
+    fn changing(&self) -> bool {
+        let (lately, usual) = (self.lately.0 + START_UP, self.demand + START_UP);
+        self.count >= ENOUGH_FINISHED && (lately / usual).max(usual / lately) > CHANGING
+    }
+}
+
+impl Room {
+    /// Sums fade `over` so many seconds.
+    fn tick(&mut self, gap: Duration, idle: Duration, in_flight: usize, over: f64) {
+        let keep = fade(gap, over);
+        let gap = gap.as_secs_f64();
+        self.seconds = self.seconds * keep + gap;
+        self.idle = self.idle * keep + idle.as_secs_f64().min(1e9);
+        self.jobs = self.jobs * keep + in_flight as f64 * gap;
+    }
+
+    /// How many jobs would keep the cores busy, by how busy this many keep them. Jobs that began
+    /// together compute together and wait together, and queue where in the mean there is no need to.
+    fn judge(&mut self, cores: f64, cap: usize, over: f64) {
+        // A sum that fades over this time is never longer than it.
+        if self.seconds < 0.6 * over {
+            return;
+        }
+        let jobs = self.jobs / self.seconds;
+        let used = 1.0 - (self.idle / (cores * self.seconds)).clamp(0.0, 1.0);
+        if used > ROOM.2 {
+            self.fits = 0.0;
+        } else if used < ROOM.0 && jobs >= SEEN.2 * cap as f64 {
+            // Twice at most, so that one quiet moment does not open the gates.
+            self.fits = self.fits.max(jobs * ROOM.1 / used.max(0.5));
+        }
+    }
 }
 
 impl Live {
@@ -558,6 +626,54 @@ mod tests {
         assert!(after(400, 1.5) < 4, "they keep saying so");
         // Other jobs are taken for what they are.
         assert!(after(8, 30.0) < 4, "{}", after(8, 30.0));
+    }
+
+    #[test]
+    fn jobs_in_step_do_not_hold_down_what_idle_cores_could_take() {
+        // Five compute together and then wait together, so that each queues for long.
+        let after = |idle: Option<f64>| {
+            let mut cap = CpuCap::new(2.0);
+            for n in 0..600 {
+                let idle = idle.map(|part| TICK.mul_f64(2.0 * part));
+                cap.tick(
+                    at(n),
+                    TICK,
+                    &Signals {
+                        idle,
+                        ..signals(5, 3, 2)
+                    },
+                    0,
+                );
+                if n % 26 == 0 {
+                    let mut ended = attempt(250.0, 650.0);
+                    ended.run_queue_delay = Some(Duration::from_millis(350));
+                    cap.finished(at(n), &ended, 5);
+                }
+            }
+            cap.cap().jobs
+        };
+        assert!(after(None) < 5, "{}", after(None));
+        assert_eq!(after(Some(0.01)), after(None), "no room at all");
+        assert_eq!(after(Some(0.1)), after(None), "hardly any");
+        assert!((6..=7).contains(&after(Some(0.3))), "{}", after(Some(0.3)));
+    }
+
+    #[test]
+    fn room_that_was_there_is_gone_once_the_cores_are_full() {
+        let mut room = Room::default();
+        let mut judge = |in_flight: usize, idle: f64| {
+            for _ in 0..400 {
+                room.tick(TICK, TICK.mul_f64(2.0 * idle), in_flight, 0.5);
+                room.judge(2.0, in_flight, 0.5);
+            }
+            room.fits
+        };
+        let fits = judge(5, 0.3);
+        assert!((6.5..7.0).contains(&fits), "{fits}");
+        // Nearly full is as it should be.
+        let stays = judge(7, 0.08);
+        assert!((fits..8.5).contains(&stays), "{stays}");
+        assert!(judge(7, 0.0) < 1e-9);
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub(crate) struct MemoryCap {
     growth: f64,
     /// Seconds since the first tick that saw jobs.
     seen: f64,
+    /// For how many seconds the running jobs have lived, on average; no limit if not told.
+    age: f64,
     /// Bytes free at the last tick; `None` if unknown, or if jobs had to go since.
     free: Option<f64>,
     last_free: Option<f64>,
@@ -122,6 +124,7 @@ impl MemoryCap {
             held: 0.0,
             growth: 0.0,
             seen: 0.0,
+            age: f64::INFINITY,
             free: None,
             last_free: None,
             fall: 0.0,
@@ -154,6 +157,11 @@ impl MemoryCap {
             self.peaks.add(peak as f64, PEAK_WINDOW);
             self.publish(in_flight);
         }
+    }
+
+    /// The jobs in flight have lived for so many seconds, on average.
+    pub(crate) fn lived(&mut self, mean_age: f64) {
+        self.age = mean_age;
     }
 
     /// Signals for the last `gap`.
@@ -290,7 +298,8 @@ impl MemoryCap {
     fn per_job(&self) -> f64 {
         if self.peaks.count() < ENOUGH_PEAKS {
             let jobs = self.jobs.max(1.0);
-            return self.mean.max(self.live) + self.growth / jobs * self.seen.min(GROWS_ON);
+            return self.mean.max(self.live)
+                + self.growth / jobs * self.seen.min(self.age).min(GROWS_ON);
         }
         if self.steady > GENERATIONS * self.most && self.most >= ENOUGH_JOBS {
             let running = self.live + ROOM * self.variance.max(0.0).sqrt();
@@ -428,6 +437,28 @@ mod tests {
         let expected = jobs(&cap).expect("they are known");
         assert!((38..=43).contains(&expected), "{expected}");
         assert!(jobs(&still) >= Some(77), "{:?}", still.cap());
+    }
+
+    #[test]
+    fn young_jobs_are_not_taken_to_grow_for_as_long_as_the_run() {
+        let grow = |age: Option<f64>| {
+            let mut cap = MemoryCap::new(16_000 * MIB);
+            let tick = Duration::from_millis(5);
+            for n in 1..=200 {
+                // Others take the place of those that end, every 100 ms.
+                let held = 8 * (n % 20 + 1) * 5 * MIB;
+                if let Some(age) = age {
+                    cap.lived(age);
+                }
+                let signals = signals(8, 8, held, 16_000 * MIB - held);
+                cap.tick(tick, &grown(5, 8 * 5 * MIB, signals), 8);
+            }
+            jobs(&cap).expect("they are known")
+        };
+        // 52 MiB each on average, and 50 more in the next 50 ms.
+        let young = grow(Some(0.05));
+        assert!((130..=160).contains(&young), "{young}");
+        assert!(grow(None) < 20, "another second of it, after one second");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::stations::Station;
+use super::stations::{Law, Station};
 
 /// One attempt, by its place among those in flight and its number among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,14 @@ impl Service {
     /// How fast each thread gets on.
     pub(super) fn rate(&self) -> f64 {
         self.speed.progress
+    }
+
+    /// Cores that nobody here wants; none if this is no station of cores.
+    pub(super) fn idle_cores(&self) -> f64 {
+        match self.station.law {
+            Law::Cpu { cores } => (cores - self.threads).max(0.0),
+            _ => 0.0,
+        }
     }
 
     /// Seconds until the next one leaves if nothing changes. One who was ended meanwhile counts.

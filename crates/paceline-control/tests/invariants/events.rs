@@ -71,9 +71,10 @@ fn signals() -> impl Strategy<Value = Signals> {
     (
         (count(), count(), count(), count(), count()),
         (duration(), duration(), duration()),
+        proptest::option::of(any::<u64>()),
         (bytes(), bytes(), bytes()),
     )
-        .prop_map(|(counts, times, memory)| Signals {
+        .prop_map(|(counts, times, idle, memory)| Signals {
             in_flight: counts.0,
             sampled: counts.1,
             runnable_threads: counts.2,
@@ -82,6 +83,7 @@ fn signals() -> impl Strategy<Value = Signals> {
             ran: times.0,
             run_queue_delay: times.1,
             observed: times.2,
+            idle: idle.map(Duration::from_micros),
             rss_bytes: memory.0,
             grown_bytes: memory.1,
             memory_available_bytes: memory.2,

@@ -181,6 +181,7 @@ impl Witness {
                     runnable_threads: some(computing),
                     disk_threads: some(disk),
                     timer_only: some(timers),
+                    idle: (disk > 0.5).then(|| tick.mul_f64(timers)),
                     rss_bytes: bytes * jobs as u64,
                     grown_bytes: grown.min(bytes) * jobs as u64,
                     memory_available_bytes: (1u64 << 30).saturating_sub(bytes * jobs as u64).max(1),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use paceline_control::Signals;
-use paceline_observe::{Memory, Sampler};
+use paceline_observe::{Idle, Memory, Sampler};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Looking at more jobs would tell little more and cost the jobs their cores.
@@ -13,6 +13,7 @@ const MOST_SAMPLED: usize = 32;
 pub(super) struct Lookout {
     sampler: Sampler,
     memory: Memory,
+    idle: Option<Idle>,
     start: Instant,
     /// For so long in all we and the jobs were suspended.
     stood_still: Duration,
@@ -35,6 +36,7 @@ impl Lookout {
         Self {
             sampler: Sampler::new(),
             memory: Memory::of_this_process(),
+            idle: Idle::of_this_machine(),
             start,
             stood_still: Duration::ZERO,
             looked: None,
@@ -55,9 +57,10 @@ impl Lookout {
     }
 
     /// Looks at the memory alone: no job is sampled.
-    pub(super) fn look_at_memory(&self, in_flight: usize) -> Signals {
+    pub(super) fn look_at_memory(&mut self, in_flight: usize) -> Signals {
         Signals {
             in_flight,
+            idle: self.idle.as_mut().and_then(Idle::since_last),
             memory_available_bytes: self.memory.available_bytes(),
             ..Signals::default()
         }
@@ -89,6 +92,7 @@ impl Lookout {
             timer_only: seen.timer_only,
             rss_bytes: seen.rss_bytes,
             grown_bytes: seen.grown_bytes,
+            idle: self.idle.as_mut().and_then(Idle::since_last),
             memory_available_bytes: self.memory.available_bytes(),
         }
     }

@@ -14,8 +14,10 @@ const MOST_SAMPLED: usize = 32;
 impl World<'_> {
     /// Looks at some jobs, evenly spread, and the same ones each time while they live.
     pub(super) fn look(&mut self, held: Held) -> Signals {
+        let idle = std::mem::take(&mut self.idle);
         let mut signals = Signals {
             in_flight: self.in_flight,
+            idle: Some(seconds(self.noisy(idle))),
             memory_available_bytes: self.memory.available(held),
             ..Signals::default()
         };

@@ -95,6 +95,8 @@ pub(super) struct World<'a> {
     alarms_set: u64,
     memory: Memory,
     ticked: f64,
+    /// Core seconds since the last tick in which nobody wanted a core.
+    idle: f64,
     /// Changes that are not complete, with the station as it was before.
     changes: Vec<(Change, Option<Station>)>,
     random: fastrand::Rng,
@@ -123,6 +125,7 @@ impl<'a> World<'a> {
             alarms_set: 0,
             memory: Memory::new(scenario.memory_bytes, scenario.memory_matters()),
             ticked: 0.0,
+            idle: 0.0,
             changes: scenario
                 .changes
                 .iter()
@@ -220,6 +223,7 @@ impl<'a> World<'a> {
     fn advance(&mut self, wait: f64) {
         if wait > 0.0 {
             self.now += wait;
+            self.idle += wait * self.services[CPU].idle_cores();
             for service in &mut self.services {
                 service.advance(wait);
             }
