@@ -50,7 +50,11 @@ def measure(corpus, programs, options, tools):
     """Runs everything."""
     traced = not options.no_oracle and oracle.available()
     if not traced and not options.no_oracle:
-        print("no shares: the scheduler's trace needs root", file=sys.stderr)
+        print(
+            "no shares: the scheduler's trace needs root, and tracefs "
+            "(mount -t tracefs nodev /sys/kernel/tracing)",
+            file=sys.stderr,
+        )
     runner = Runner(tools["paceline"], corpus.scratch, traced)
     measured = Measured()
     for number, program in enumerate(programs):

@@ -11,6 +11,7 @@ import common
 WAYS = ["inline", "spawn-blocking", "rayon", "paceline"]
 HEAVY_MS = 50
 CLIENTS = [0, 4, 64]
+FLOOR = "idle, beside nice 19"
 
 
 def options():
@@ -42,6 +43,21 @@ class Server:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class Crowd:
+    """A process per core that never rests, at the lowest priority and outside the server: what the
+    kernel alone makes of a machine whose cores are busy."""
+
+    def __enter__(self):
+        argv = ["nice", "-n", "19", sys.executable, "-c", "while True: pass"]
+        self.processes = [subprocess.Popen(argv) for _ in os.sched_getaffinity(0)]
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 def load(given, server, **flags):
@@ -91,17 +107,23 @@ def responsiveness(given, rounds_of_work):
                 for clients in CLIENTS:
                     one = load(given, server, heavy=clients)
                     seen.setdefault((way, clients), []).append(one)
+                if way == "paceline":
+                    with Crowd():
+                        one = load(given, server, heavy=0)
+                    seen.setdefault((FLOOR, 0), []).append(one)
         print(f"round {number + 1} of {given.rounds} done", file=sys.stderr)
     print(
         f"`/hello` 400 times a second beside clients that ask for {HEAVY_MS} ms of CPU again and "
         f"again; medians of {given.rounds} rounds. × idle is within a round. The client shares the cores: "
         "woken is how late its own threads were at the 99th percentile, answered how long they then "
-        "waited.\n"
+        f"waited. *{FLOOR}* is a server that computes nothing, while a process per core at the lowest "
+        "priority does: what the kernel makes of busy cores.\n"
     )
     rows = []
     for (way, clients), runs in seen.items():
         hello = [run["hello"]["200"] for run in runs]
-        idle = [run["hello"]["200"]["p99_us"] for run in seen[way, 0]]
+        alone = "paceline" if way == FLOOR else way
+        idle = [run["hello"]["200"]["p99_us"] for run in seen[alone, 0]]
         rate = [count(run["heavy"]) / run["seconds"] for run in runs]
         inline = [count(run["heavy"]) / run["seconds"] for run in seen["inline", clients]]
         ms = lambda name: f"{common.median(one[name] for one in hello) / 1000:.2f}"
