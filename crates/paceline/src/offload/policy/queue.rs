@@ -12,6 +12,10 @@ use super::line::{Entry, Line};
 use super::share::{CLASSES, Shares, Waiting};
 use crate::offload::Priority;
 
+/// What lies before a job may take so many times as long as expected, and it is still begun in time:
+/// a refusal at once is worth more than a promise that is broken.
+const LONGER: f64 = 1.1;
+
 /// What bounds the queue.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::offload) struct Limits {
@@ -179,7 +183,7 @@ impl<W: Clone> Queue<W> {
     fn refusal(&mut self, now: Duration, request: Request, cost: f64) -> Option<Refusal> {
         let threads = self.limits.threads as f64;
         let queued = self.queued();
-        let wait = self.wait(now, request.priority);
+        let wait = LONGER * self.wait(now, request.priority);
         let alone = match request.shape {
             Shape::Whole => cost,
             Shape::Split => cost / threads,

@@ -95,8 +95,8 @@ fn refuses_at_once_what_would_wait_too_long() {
             assert!(run(queue.next(now, taken as usize - 1)).is_some());
         }
     };
-    // 2 running and 6 waiting are 400 ms of work: 200 ms for two threads.
-    assert_eq!(taken, 9);
+    // 2 running and 6 waiting are 400 ms of work: 200 ms for two threads, if none takes longer.
+    assert_eq!(taken, 8);
     let Refusal::Overloaded {
         queued,
         retry_after,
@@ -104,7 +104,7 @@ fn refuses_at_once_what_would_wait_too_long() {
     else {
         panic!("{refusal:?}");
     };
-    assert_eq!(queued, 7);
+    assert_eq!(queued, 6);
     assert_eq!(retry_after, ms(25), "then one more will have room");
 }
 
@@ -119,10 +119,10 @@ fn a_deadline_counts_the_work_itself() {
         ..normal()
     };
     assert!(
-        queue.offer(now, by(99), 2).is_err(),
-        "50 to wait, 50 to run"
+        queue.offer(now, by(104), 2).is_err(),
+        "50 to wait, or a tenth more, and 50 to run"
     );
-    assert!(queue.offer(now, by(101), 3).is_ok());
+    assert!(queue.offer(now, by(106), 3).is_ok());
     let past = queue.offer(now, by(0), 4).map_err(|refused| refused.0);
     assert_eq!(past, Err(Refusal::DeadlinePassed));
 }
@@ -299,7 +299,7 @@ fn at_four_times_the_capacity_a_quarter_is_accepted_and_all_of_that_is_done() {
 fn at_four_times_the_capacity_jobs_of_uneven_length_keep_the_threads_busy() {
     let seen = storm(4, 4.0, 4000, |job| [5, 10, 20, 165][job * 7919 % 4]);
     assert!(seen.longest_wait <= ms(200));
-    assert!(seen.done >= 950, "{} done", seen.done);
+    assert!(seen.done >= 940, "{} done", seen.done);
     assert!(seen.late * 10 <= seen.accepted, "{} late", seen.late);
 }
 
