@@ -20,6 +20,8 @@ pub(crate) struct Activity {
     pub(crate) syncs: bool,
     /// The socket that it waits for, if it is one alone.
     pub(crate) socket: Option<u64>,
+    /// For a wait for a signal: what stood at the futex when it began.
+    pub(crate) word: Option<u32>,
 }
 
 /// What is known of a socket.
@@ -91,6 +93,7 @@ fn of(class: Class, target: Target, call: &'static str) -> Activity {
         timed: class == Class::Sleep,
         syncs: false,
         socket: None,
+        word: None,
     }
 }
 
@@ -339,6 +342,7 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
     Activity {
         futex: Some(futex),
         timed: wait.timed,
+        word: (class == Class::Condition).then_some(wait.value as u32),
         ..of(class, target, call)
     }
 }

@@ -272,6 +272,29 @@ impl Ledger {
         }
     }
 
+    /// Of what was taken for waits for a signal, some turn out to be for a lock, and some to be rest.
+    fn name_signals(&mut self) {
+        for id in self.waits.reclassify_locks() {
+            self.reclassify_signal(id, Class::Lock);
+            let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
+            self.foremost[Class::Condition] -= moved;
+            self.foremost[Class::Lock] += moved;
+        }
+        for id in self.waits.reclassify_idle(REST) {
+            self.reclassify_signal(id, Class::Idle);
+            self.stands_by(self.waits.of_wall(id));
+        }
+    }
+
+    fn reclassify_signal(&mut self, id: WaitId, to: Class) {
+        for (_, account) in &mut self.ended {
+            account.reclassify(id, Class::Condition, to);
+        }
+        let moved = (self.waits.of_wall(id)).min(self.of_wall[Class::Condition]);
+        self.of_wall[Class::Condition] -= moved;
+        self.of_wall[to] += moved;
+    }
+
     /// Closes all accounts.
     pub(crate) fn finish(mut self) -> Sums {
         let running: Vec<i32> = self.threads.keys().copied().collect();
@@ -284,16 +307,7 @@ impl Ledger {
         if let Some(now) = self.last_round {
             std::mem::take(&mut self.lengths).finish(now, &mut self.waits);
         }
-        for id in self.waits.reclassify_idle(REST) {
-            for (_, account) in &mut self.ended {
-                account.reclassify(id, Class::Condition, Class::Idle);
-            }
-            let of_wall = self.waits.of_wall(id);
-            let moved = of_wall.min(self.of_wall[Class::Condition]);
-            self.of_wall[Class::Idle] += moved;
-            self.of_wall[Class::Condition] -= moved;
-            self.stands_by(of_wall);
-        }
+        self.name_signals();
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;
         let unmet_cpu: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::profile::Target;
+use crate::profile::{Futex, Target};
 use crate::watch::activity::Activity;
 use crate::watch::sources::switches::Kind;
 
@@ -31,6 +31,7 @@ impl Play {
             timed: false,
             syncs: false,
             socket: None,
+            word: None,
         };
         self.ledger.waits.intern(activity, None)
     }
@@ -448,4 +449,34 @@ fn a_child_that_no_look_met_has_computed_all_the_same() {
     );
     assert!(close(sums.unmet_cpu, ms(3)));
     assert_eq!(sums.threads_seen, 0);
+}
+
+#[test]
+fn a_futex_that_is_found_taken_again_and_again_is_a_lock() {
+    let mut play = Play::default();
+    let activity = Activity {
+        class: Class::Condition,
+        target: Target::Call("futex".into()),
+        call: "futex",
+        futex: Some(Futex::Untimed),
+        timed: false,
+        syncs: false,
+        socket: None,
+        word: None,
+    };
+    let taken = play.ledger.waits.intern(activity, None);
+    for _ in 0..6 {
+        for tid in [1, 2] {
+            play.ledger.waits.found(taken, 3);
+            play.thread(tid, 1, 0, 1, Doing::Waiting(taken));
+        }
+        play.round();
+    }
+    let sums = play.ledger.finish();
+    assert_eq!(sums.time[Class::Condition], Duration::ZERO);
+    assert!(sums.time[Class::Lock] > ms(80), "{:?}", sums.time);
+    assert!(sums.of_wall[Class::Lock] > ms(40), "{:?}", sums.of_wall);
+    assert!(sums.foremost[Class::Lock] > ms(20), "{:?}", sums.foremost);
+    assert_eq!(sums.foremost[Class::Condition], Duration::ZERO);
+    assert_eq!(sums.waits[0].class, Class::Lock);
 }
