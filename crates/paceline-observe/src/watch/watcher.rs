@@ -281,11 +281,11 @@ impl Watcher {
         for switch in switches {
             match switch.kind {
                 Kind::Forked { parent_pid, .. } => {
-                    self.ledger.begin(switch.tid, switch.at);
+                    self.ledger.begin(switch.pid, switch.tid, switch.at);
                     begun.push((switch.pid, switch.tid, parent_pid));
                 }
                 Kind::Exit => {
-                    self.ledger.is_over(switch.tid);
+                    self.ledger.is_over(switch.tid, switch.at);
                     begun.retain(|(_, tid, _)| *tid != switch.tid);
                 }
                 _ => {}
