@@ -169,7 +169,8 @@ impl Ledger {
             return;
         };
         self.over.insert(tid);
-        if pid == tid {
+        // A look may have met it before its beginning was heard of.
+        if pid == tid || self.threads.contains_key(&tid) {
             return;
         }
         self.unmet_threads += 1;
