@@ -38,7 +38,8 @@ pub struct Profile {
     /// Bytes through read and write calls, and what of them reached a disk.
     pub file_bytes: FileBytes,
     /// The threads, also those that have ended, the busiest first; at most [`MOST_THREADS`], the
-    /// rest is in the sums alone.
+    /// rest is in the sums alone. Of such that came and went between two looks only the times in
+    /// `Cpu` and `RunQueue` are known, and those only where every context switch is.
     pub threads: Vec<ThreadProfile>,
     /// How many threads there were in all.
     pub threads_seen: usize,
@@ -64,7 +65,7 @@ pub struct Profile {
 }
 
 /// How many threads a [`Profile`] describes one by one.
-pub const MOST_THREADS: usize = 256;
+pub const MOST_THREADS: usize = 2048;
 
 /// How watching a program ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 //! A pure function of the call and of what can be asked about its surroundings, so that it is tested
 //! without processes.
 
-use super::call::{Call, FutexCall, Kind, Now, PollSet};
+use super::call::{Call, FutexCall, Kind, Name, Now, PollSet};
 use super::descriptor::Descriptor;
 use crate::profile::{Class, Futex, Target};
 
@@ -20,6 +20,8 @@ pub(crate) struct Activity {
     pub(crate) syncs: bool,
     /// The socket that it waits for, if it is one alone.
     pub(crate) socket: Option<u64>,
+    /// For a wait for a signal: what stood at the futex when it began.
+    pub(crate) word: Option<u32>,
 }
 
 /// What is known of a socket.
@@ -54,6 +56,8 @@ pub(crate) trait Surroundings {
     fn writes_sync(&mut self, number: u64) -> bool;
     fn polled(&mut self, set: PollSet) -> Option<Vec<u64>>;
     fn socket(&mut self, inode: u64) -> Option<Socket>;
+    /// The path of a named pipe, if that is what is opened.
+    fn opened_pipe(&mut self, name: Name) -> Option<String>;
     /// The process at the other end of a pipe.
     fn beyond_pipe(&mut self, inode: u64) -> Option<String>;
     /// The address is within Python's runtime.
@@ -89,6 +93,7 @@ fn of(class: Class, target: Target, call: &'static str) -> Activity {
         timed: class == Class::Sleep,
         syncs: false,
         socket: None,
+        word: None,
     }
 }
 
@@ -132,13 +137,23 @@ fn in_call(call: Call, around: &mut impl Surroundings) -> Activity {
             Some(Descriptor::File(path)) => of(Class::Lock, Target::File(path), name),
             _ => named(Class::Lock),
         },
-        // Names wait for a disk, or for the other end of a named pipe.
-        Kind::FileSystem | Kind::Unknown if around.in_disk_sleep() => named(Class::Disk),
+        Kind::FileSystem | Kind::Open(_) | Kind::Unknown if around.in_disk_sleep() => {
+            named(Class::Disk)
+        }
+        Kind::Open(file) => open(file, name, around),
         Kind::Queue if name.starts_with("io_uring") && !around.in_disk_sleep() => {
             named(Class::Poll)
         }
         Kind::Queue => named(Class::Disk),
         Kind::FileSystem | Kind::Unknown => named(Class::Other),
+    }
+}
+
+/// Opening a named pipe lasts until somebody has the other end.
+fn open(file: Name, call: &'static str, around: &mut impl Surroundings) -> Activity {
+    match around.opened_pipe(file) {
+        Some(name) => of(Class::Pipe, Target::Pipe { name, other: None }, call),
+        None => plain(Class::Other, call, call),
     }
 }
 
@@ -327,6 +342,7 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
     Activity {
         futex: Some(futex),
         timed: wait.timed,
+        word: (class == Class::Condition).then_some(wait.value as u32),
         ..of(class, target, call)
     }
 }
@@ -343,6 +359,7 @@ mod tests {
         sockets: HashMap<u64, Socket>,
         members: Option<Vec<u64>>,
         in_disk_sleep: bool,
+        fifo: Option<String>,
     }
 
     impl Surroundings for Around {
@@ -363,6 +380,9 @@ mod tests {
         }
         fn socket(&mut self, inode: u64) -> Option<Socket> {
             self.sockets.get(&inode).cloned()
+        }
+        fn opened_pipe(&mut self, _: Name) -> Option<String> {
+            self.fifo.clone()
         }
         fn beyond_pipe(&mut self, _: u64) -> Option<String> {
             Some("gzip".into())
@@ -394,7 +414,7 @@ mod tests {
             descriptors: HashMap::from([(3, Descriptor::Socket(30)), (4, Descriptor::Event)]),
             sockets: HashMap::from([(30, Socket { peer, role })]),
             members: Some(vec![3, 4]),
-            in_disk_sleep: false,
+            ..Around::default()
         }
     }
 
@@ -508,6 +528,20 @@ mod tests {
             (Class::Condition, Futex::Untimed)
         );
         assert_eq!(futex(0x2000, 0x189, 0, 9), (Class::Condition, Futex::Timed));
+    }
+
+    #[test]
+    fn opening_a_named_pipe_waits_for_its_other_end() {
+        let open = call(libc::SYS_openat, [0; 6]);
+        let mut around = Around {
+            fifo: Some("/run/spool".into()),
+            ..Around::default()
+        };
+        let seen = activity(open, &mut around).expect("waits");
+        assert_eq!(seen.class, Class::Pipe);
+        assert!(matches!(seen.target, Target::Pipe { name, other: None } if name == "/run/spool"));
+        around.in_disk_sleep = true;
+        assert_eq!(class(open, &mut around), Class::Disk);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::activity::{Socket, Surroundings};
-use super::call::PollSet;
+use super::call::{Name, PollSet};
 use super::descriptor::Descriptor;
 use super::descriptors::Descriptors;
 use super::peers::Peers;
@@ -52,6 +52,10 @@ impl Surroundings for Around<'_> {
 
     fn socket(&mut self, inode: u64) -> Option<Socket> {
         self.peers.socket(inode, self.pid)
+    }
+
+    fn opened_pipe(&mut self, name: Name) -> Option<String> {
+        self.descriptors.opened_pipe(name)
     }
 
     fn beyond_pipe(&mut self, inode: u64) -> Option<String> {

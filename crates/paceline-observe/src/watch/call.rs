@@ -79,10 +79,21 @@ pub(crate) enum Kind {
     FileLock(u64),
     /// A name in a file system.
     FileSystem,
+    /// A file to be opened by its name.
+    Open(Name),
     /// Requests that a queue of the kernel holds.
     Queue,
     /// Nothing that we know.
     Unknown,
+}
+
+/// A name that a program gives to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// The folder that it is relative to, by its descriptor; `None` for the working directory.
+    pub(crate) folder: Option<u64>,
+    /// Where it stands in the program's memory.
+    pub(crate) address: u64,
 }
 
 /// What a poll looks at.
@@ -216,8 +227,8 @@ fn named(number: c_long) -> Option<(&'static str, Reader)> {
         libc::SYS_flock => ("flock", |a| Kind::FileLock(a[0])),
         libc::SYS_fcntl => ("fcntl", |a| Kind::FileLock(a[0])),
 
-        libc::SYS_openat => ("openat", file_system),
-        libc::SYS_openat2 => ("openat2", file_system),
+        libc::SYS_openat => ("openat", open_at),
+        libc::SYS_openat2 => ("openat2", open_at),
         libc::SYS_newfstatat => ("newfstatat", file_system),
         libc::SYS_statx => ("statx", file_system),
         libc::SYS_unlinkat => ("unlinkat", file_system),
@@ -231,7 +242,7 @@ fn named(number: c_long) -> Option<(&'static str, Reader)> {
         libc::SYS_close => ("close", file_system),
         libc::SYS_execve => ("execve", file_system),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_open => ("open", file_system),
+        libc::SYS_open => ("open", |a| Kind::Open(Name { folder: None, address: a[0] })),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_stat => ("stat", file_system),
         #[cfg(target_arch = "x86_64")]
@@ -285,6 +296,14 @@ fn epoll(arguments: &[u64; 6]) -> Kind {
         set: PollSet::Epoll(arguments[0]),
         timed: for_some_time(arguments[3]),
     }
+}
+
+/// `AT_FDCWD` is a negative int, and the register may hold more than that.
+fn open_at(arguments: &[u64; 6]) -> Kind {
+    Kind::Open(Name {
+        folder: u64::try_from((arguments[0] as u32).cast_signed()).ok(),
+        address: arguments[1],
+    })
 }
 
 /// See futex(2). Operations carry two flags, for private futexes and for the clock.
@@ -358,6 +377,20 @@ mod tests {
         assert_eq!(kind(u64::MAX), poll(false));
         assert_eq!(kind(0xffff_ffff), poll(false));
         assert_eq!(kind(100), poll(true));
+    }
+
+    #[test]
+    fn what_is_opened_has_a_name() {
+        let open = |folder| call(libc::SYS_openat, [folder, 0x7000, 0, 0, 0, 0]).kind();
+        let name = |folder| {
+            Kind::Open(Name {
+                folder,
+                address: 0x7000,
+            })
+        };
+        assert_eq!(open(0xffff_ffff_ffff_ff9c), name(None));
+        assert_eq!(open(0xffff_ff9c), name(None));
+        assert_eq!(open(5), name(Some(5)));
     }
 
     #[test]

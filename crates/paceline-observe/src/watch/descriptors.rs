@@ -4,12 +4,14 @@
 //! `/proc/PID/mem` too, so a poll of a single socket is told from that of an event loop.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::call::PollSet;
+use super::call::{Name, PollSet};
 use super::descriptor::Descriptor;
 
 /// Numbers are used again: a name is taken for true no longer than this.
@@ -17,6 +19,9 @@ const NAMES_KEPT: Duration = Duration::from_millis(100);
 
 /// Larger sets are those of an event loop, whatever is in them.
 const MOST_POLLED: u64 = 64;
+
+/// Longer names are not known to the kernel either (`PATH_MAX`).
+const LONGEST_NAME: usize = 4096;
 
 /// More descriptors are not looked through for sockets.
 const MOST_SCANNED: usize = 4096;
@@ -117,6 +122,21 @@ impl Descriptors {
         }
     }
 
+    /// The path by which a named pipe is opened; `None` if it is none, or may not be seen.
+    pub(crate) fn opened_pipe(&self, name: Name) -> Option<String> {
+        let path = self.read_name(name.address)?;
+        let base = match name.folder {
+            _ if path.is_absolute() => "root".to_owned(),
+            None => "cwd".to_owned(),
+            Some(number) => format!("fd/{number}"),
+        };
+        // As the process sees it, which may have a root of its own.
+        let relative = path.strip_prefix("/").unwrap_or(&path);
+        let seen = self.folder.join(base).join(relative);
+        let is_pipe = fs::metadata(seen).ok()?.file_type().is_fifo();
+        is_pipe.then(|| path.to_string_lossy().into_owned())
+    }
+
     /// Looks through all of them.
     pub(crate) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
@@ -149,6 +169,17 @@ impl Descriptors {
             .read_exact_at(&mut bytes, address)
             .ok()?;
         Some(bytes)
+    }
+
+    /// A name in the program's memory, which ends with a zero.
+    fn read_name(&self, address: u64) -> Option<PathBuf> {
+        let memory = self.memory.as_ref()?;
+        let mut bytes = vec![0; LONGEST_NAME];
+        // What comes after it may end before so many bytes.
+        let read = memory.read_at(&mut bytes, address).ok()?;
+        let end = bytes[..read].iter().position(|byte| *byte == 0)?;
+        bytes.truncate(end);
+        Some(PathBuf::from(OsString::from_vec(bytes)))
     }
 
     fn in_epoll(&mut self, number: u64, now: Duration) -> Option<Vec<u64>> {
@@ -213,15 +244,49 @@ mod tests {
         assert_eq!(descriptors.get(1 << 30, Duration::ZERO), None);
     }
 
-    #[test]
-    fn a_pipe_with_a_name_is_a_pipe() {
+    /// A named pipe in a folder of its own, if this machine can make one.
+    fn fifo() -> Option<(tempfile::TempDir, PathBuf)> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
-        if !made.is_ok_and(|status| status.success()) {
-            println!("not tested: no mkfifo");
-            return;
+        if made.is_ok_and(|status| status.success()) {
+            return Some((folder, path));
         }
+        println!("not tested: no mkfifo");
+        None
+    }
+
+    #[test]
+    fn a_pipe_that_is_opened_has_its_name_in_memory() {
+        let Some((folder, path)) = fifo() else {
+            return;
+        };
+        let opened = |folder: Option<u64>, name: &str| {
+            let bytes = std::ffi::CString::new(name).expect("a name");
+            own().opened_pipe(Name {
+                folder,
+                address: bytes.as_ptr() as u64,
+            })
+        };
+        let path = path.to_str().expect("a name");
+        assert_eq!(opened(None, path), Some(path.to_owned()));
+        let open = File::open(folder.path()).expect("opens");
+        let number = Some(open.as_raw_fd() as u64);
+        assert_eq!(opened(number, "fifo"), Some("fifo".to_owned()));
+        assert_eq!(opened(number, "none"), None);
+        assert_eq!(opened(None, "/etc/passwd"), None);
+        let nowhere = Name {
+            folder: None,
+            address: 8,
+        };
+        assert_eq!(own().opened_pipe(nowhere), None);
+    }
+
+    #[test]
+    fn a_pipe_with_a_name_is_a_pipe() {
+        let Some((_folder, path)) = fifo() else {
+            return;
+        };
         let mut options = fs::OpenOptions::new();
         // Open at both ends, so that opening does not wait.
         let file = options.read(true).write(true).open(&path).expect("opens");

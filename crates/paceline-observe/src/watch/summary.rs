@@ -223,7 +223,9 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
     let members: Vec<Member<'_>> = threads
         .iter()
         .map(|thread| {
-            let (name, parent) = kept.names.get(&thread.tid).unwrap_or(&nobody);
+            let known = kept.names.get(&thread.tid);
+            let known = known.or_else(|| sister(thread, &threads, kept));
+            let (name, parent) = known.unwrap_or(&nobody);
             Member {
                 pid: thread.pid,
                 tid: thread.tid,
@@ -249,7 +251,7 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
         .map(|((thread, member), pool)| {
             let (language, sockets_in_epoll) =
                 kept.processes.get(&thread.pid).copied().unwrap_or_default();
-            let event_loop = event_loop(Candidate {
+            let candidate = Candidate {
                 name: member.name,
                 main: thread.pid == thread.tid,
                 time: &thread.time,
@@ -259,7 +261,8 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
                 another_polls: polling
                     .iter()
                     .any(|(pid, tid)| *pid == thread.pid && *tid != thread.tid),
-            });
+            };
+            let event_loop = (thread.met).then(|| event_loop(candidate)).flatten();
             ThreadProfile {
                 pid: thread.pid,
                 parent: member.parent,
@@ -278,6 +281,23 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
             }
         })
         .collect()
+}
+
+/// What is known of the thread that began nearest to one that no look met, in the same process: threads that are
+/// made together are made for the same work.
+fn sister<'a>(
+    thread: &ThreadSums,
+    threads: &[&ThreadSums],
+    kept: &'a Ended,
+) -> Option<&'a (String, i32)> {
+    let apart = |other: &ThreadSums| other.began.abs_diff(thread.began);
+    let met = threads
+        .iter()
+        .filter(|other| other.met && other.pid == thread.pid && other.tid != other.pid);
+    let nearest = met
+        .min_by_key(|other| apart(other))
+        .map_or(thread.pid, |other| other.tid);
+    kept.names.get(&nearest)
 }
 
 fn in_poll(call: &str) -> bool {

@@ -281,11 +281,11 @@ impl Watcher {
         for switch in switches {
             match switch.kind {
                 Kind::Forked { parent_pid, .. } => {
-                    self.ledger.begin(switch.tid, switch.at);
+                    self.ledger.begin(switch.pid, switch.tid, switch.at);
                     begun.push((switch.pid, switch.tid, parent_pid));
                 }
                 Kind::Exit => {
-                    self.ledger.is_over(switch.tid);
+                    self.ledger.is_over(switch.tid, switch.at);
                     begun.retain(|(_, tid, _)| *tid != switch.tid);
                 }
                 _ => {}
@@ -399,7 +399,7 @@ impl LookAtTask<'_> {
         let settled = same.filter(|wait| at < wait.look_again);
         let (doing, socket) = match settled {
             Some(wait) => (Doing::Waiting(wait.id), wait.socket),
-            None => self.describe(task, same.map_or(at, |wait| wait.since)),
+            None => self.describe(task, same.map_or(at, |wait| wait.since), same.is_none()),
         };
         if task.ended {
             // Until then it ran: nobody waits to end.
@@ -462,8 +462,8 @@ impl LookAtTask<'_> {
         self.ledger.enter(pid, tid, seen, task.new);
     }
 
-    /// What a thread does, and the one socket that it waits for.
-    fn describe(&mut self, task: &mut Task, since: Duration) -> (Doing, Option<u64>) {
+    /// What a thread does, and the one socket that it waits for. `begins` if no look has met this wait before.
+    fn describe(&mut self, task: &mut Task, since: Duration, begins: bool) -> (Doing, Option<u64>) {
         let now = task.now(self.buffer);
         let state = match now {
             Some(Now::Running | Now::InCall(_)) => None,
@@ -492,11 +492,12 @@ impl LookAtTask<'_> {
                     Some(stacks) => stacks.refine(self.around.tid, activity, since),
                     None => (activity, None),
                 };
-                let socket = activity.socket;
-                (
-                    Doing::Waiting(self.ledger.waits.intern(activity, line)),
-                    socket,
-                )
+                let (socket, word) = (activity.socket, activity.word);
+                let id = self.ledger.waits.intern(activity, line);
+                if let Some(word) = word.filter(|_| begins) {
+                    self.ledger.waits.found(id, word);
+                }
+                (Doing::Waiting(id), socket)
             }
         }
     }

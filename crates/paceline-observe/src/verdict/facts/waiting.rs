@@ -1,7 +1,7 @@
 //! What is waited for while nothing computes, as shares of the wall.
 
 use super::{ratio, working::is_housekeeper};
-use crate::profile::{ByClass, Class, Profile, Target};
+use crate::profile::{ByClass, Class, Profile, Source, Target};
 
 /// Shares of the wall in which nothing stronger happened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,8 @@ pub(in crate::verdict) struct Waiting {
     pub(in crate::verdict) pipe: f64,
     /// What of the waits for pipes is for such of which nobody who is watched has the other end.
     pub(in crate::verdict) far_end: f64,
+    /// For something that has no name.
+    pub(in crate::verdict) other: f64,
     /// In an event poll or for a signal, without limit, and nobody seen who would end it.
     pub(in crate::verdict) event: f64,
 }
@@ -57,6 +59,11 @@ impl Waiting {
             child: foremost[Class::Child],
             pipe: foremost[Class::Pipe],
             far_end: far_end(profile),
+            // Who is not told in which calls threads sleep finds no name for any of them.
+            other: match profile.sources.proc {
+                Source::Missing(_) => 0.0,
+                Source::Used | Source::NotNeeded => foremost[Class::Other],
+            },
             event: (poll - timed_poll) + (condition - timed_condition),
         }
     }

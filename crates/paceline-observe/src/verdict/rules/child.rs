@@ -167,7 +167,15 @@ fn look_into(f: &Facts<'_>) -> Prescription {
 /// Of the wall, nothing is done and no input or output is in flight.
 fn idle(f: &Facts<'_>) -> f64 {
     let waiting = &f.waiting;
-    (waiting.timer + waiting.event + waiting.pipe + waiting.child + waiting.lock).min(1.0)
+    let waits = [
+        waiting.timer,
+        waiting.event,
+        waiting.pipe,
+        waiting.child,
+        waiting.lock,
+        waiting.other,
+    ];
+    waits.iter().sum::<f64>().min(1.0)
 }
 
 /// " (gzip)", if it is known.

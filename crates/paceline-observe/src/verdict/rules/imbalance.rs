@@ -76,7 +76,7 @@ pub(super) const BARRIER: Rule = Rule {
         Border::share_at_least(
             SIGNALS,
             "of their time the workers wait for each other",
-            |f| f.workers.signals,
+            |f| f.workers.signals(),
         ),
         Border {
             width: 0.1,
@@ -88,7 +88,7 @@ pub(super) const BARRIER: Rule = Rule {
         format!(
             "Workers wait for each other in turn: {} of them, for {} of their time.",
             f.workers.count,
-            words::percent(f.workers.signals)
+            words::percent(f.workers.signals())
         )
     },
     prescribe: |f| {
@@ -99,7 +99,7 @@ pub(super) const BARRIER: Rule = Rule {
 
 /// Of what all but the busiest compute, the share that it does not make the wall longer.
 fn beside(facts: &Facts<'_>) -> f64 {
-    let of_wall = facts.compute * facts.wall;
+    let of_wall = facts.compute * facts.wall - facts.workers.apart;
     let ready = facts.workers.ready;
     ratio(ready.sum - of_wall.max(ready.most), ready.sum - ready.most).min(1.0)
 }

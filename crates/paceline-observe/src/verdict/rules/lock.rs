@@ -101,7 +101,7 @@ pub(super) const TURNS: Rule = Rule {
         Border::share_at_least(
             WAITS_FOR_TURN,
             "of their time the workers wait for each other",
-            |f| f.workers.signals,
+            |f| f.workers.signals(),
         ),
         Border {
             width: 0.1,

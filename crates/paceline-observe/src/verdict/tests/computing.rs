@@ -397,6 +397,73 @@ fn workers_made_anew_for_each_round_are_uneven_in_each() {
     expect(&rounds(0.8), Cause::Saturated);
 }
 
+/// Ten rounds of a second, each with threads made for it that compute for so long. The main thread computes for so
+/// long in all, and waits for so long for the others.
+fn main_in_rounds(main: f64, joins: f64, parts: &[f64]) -> Profile {
+    let mut program =
+        Program::watched(10.0, 2.0).thread("app", &[(Class::Cpu, main), (Class::Join, joins)]);
+    for round in 0..10 {
+        for work in parts {
+            program = program.pool(1, &[(Class::Cpu, *work)]).last(|thread| {
+                thread.name = "app".into();
+                thread.began = seconds(f64::from(round));
+            });
+        }
+    }
+    program.seen(|profile| profile.overlap.compute = seconds(9.9))
+}
+
+#[test]
+fn a_main_thread_that_waits_for_each_round_makes_it_ready() {
+    let judged =
+        |main, joins, parts: &[f64], cause| expect(&main_in_rounds(main, joins, parts), cause);
+    let verdict = judged(2.0, 7.9, &[0.79, 0.2], Cause::Imbalance);
+    assert!(
+        verdict
+            .sentence
+            .contains("of 2, the busiest computes for 7.9 s"),
+        "{}",
+        verdict.sentence
+    );
+    // What it makes ready is most of the work: even rounds would not help it.
+    judged(6.0, 3.9, &[0.39, 0.1], Cause::SerialCpu);
+    judged(4.0, 5.9, &[0.59, 0.58], Cause::SerialCpu);
+    // One thread in each round: nothing is done side by side.
+    judged(2.0, 7.9, &[0.79], Cause::SerialCpu);
+}
+
+#[test]
+fn a_main_thread_that_works_in_each_round_is_one_of_the_workers() {
+    let judged = |main, joins, part, cause| expect(&main_in_rounds(main, joins, &[part]), cause);
+    // It has the larger part, or the smaller one.
+    judged(9.9, 0.1, 0.3, Cause::Imbalance);
+    judged(3.0, 6.9, 0.98, Cause::Imbalance);
+    // It works for less than half of what it does while the other lives.
+    judged(3.0, 8.4, 0.98, Cause::SerialCpu);
+}
+
+#[test]
+fn threads_beyond_those_described_are_of_the_same_kinds() {
+    let some = |seen: usize| {
+        let mut program = Program::watched(40.0, 2.0).thread("app", &[(Class::Join, 40.0)]);
+        for round in 0..10 {
+            for work in [0.95, 0.2] {
+                program = program
+                    .pool(1, &[(Class::Cpu, work)])
+                    .last(|thread| thread.began = seconds(f64::from(round)));
+            }
+        }
+        program.seen(|profile| {
+            profile.threads_seen = seen;
+            profile.time[Class::Cpu] = seconds(46.0);
+            profile.overlap.compute = seconds(38.0);
+        })
+    };
+    expect(&some(81), Cause::Imbalance);
+    // All threads are there: something else computes.
+    expect(&some(21), Cause::SerialCpu);
+}
+
 #[test]
 fn one_after_the_other_on_each_lane_is_even() {
     // A pool of two takes pieces as they come: a long one beside two short ones.

@@ -2,7 +2,7 @@
 
 use super::program::{Program, seconds};
 use super::{expect, near};
-use crate::profile::{Class, Profile, Target};
+use crate::profile::{Class, Profile, Source, Target};
 use crate::verdict::{Cause, Model};
 
 /// A shell that starts `count` processes in ten seconds, too short to be seen one by one.
@@ -98,6 +98,30 @@ fn children_that_sleep_one_after_the_other() {
     expect(&script, Cause::Timer);
     // A shell around one program says nothing about that program.
     expect(&sleepers(1, 5.0), Cause::Timer);
+}
+
+#[test]
+fn children_that_wait_for_what_has_no_name() {
+    let waiting = |count: usize, nameless: f64| {
+        let mut program = Program::watched(5.0, 2.0).thread(
+            "python3",
+            &[(Class::Child, nameless), (Class::Cpu, 5.0 - nameless)],
+        );
+        let each = nameless / count as f64;
+        for n in 0..count {
+            program = program.child("spool", n as f64 * each, &[(Class::Other, each)]);
+        }
+        program
+    };
+    expect(&waiting(5, 4.9).done(), Cause::Child);
+    expect(&waiting(3, 2.6).done(), Cause::Child);
+    expect(&waiting(3, 2.4).done(), Cause::SerialCpu);
+    // One child is no sequence.
+    expect(&waiting(1, 4.9).done(), Cause::Undetermined);
+    // Nobody is told in which calls they sleep: it may be anything.
+    let blind = waiting(5, 4.9)
+        .seen(|profile| profile.sources.proc = Source::Missing("not allowed".into()));
+    expect(&blind, Cause::Undetermined);
 }
 
 #[test]

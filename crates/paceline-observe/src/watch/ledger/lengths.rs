@@ -130,6 +130,7 @@ mod tests {
             timed: false,
             syncs: false,
             socket: None,
+            word: None,
         };
         let id = waits.intern(activity, None);
         waits.add(id, 1.0, 1.0);

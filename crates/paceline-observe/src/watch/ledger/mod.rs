@@ -29,7 +29,8 @@ use waits::Waits;
 /// Who waits on a condition variable this long, on average, has no work.
 const REST: Duration = Duration::from_millis(500);
 
-/// Threads beyond this many that have ended are kept in the sums alone.
+/// Threads beyond this many that have ended are kept in the sums alone. The first ones are kept, so that of
+/// threads that are made in rounds whole rounds are.
 const MOST_ENDED: usize = 1024;
 
 /// Where the time of a program went.
@@ -43,10 +44,14 @@ pub(crate) struct Ledger {
     glimpses: Vec<Glimpse>,
     follower: Follower,
     lengths: Lengths,
-    /// When threads began that no look has met yet.
-    births: HashMap<i32, Duration>,
+    /// When threads began that no look has met yet, and in which process.
+    births: HashMap<i32, (i32, Duration)>,
     /// What such threads did so far.
     loose: HashMap<i32, Unmet>,
+    /// Those of them that have ended.
+    unmet: HashMap<i32, Life>,
+    /// How many there were, without the first threads of processes.
+    unmet_threads: usize,
     /// Those that have ended, as far as switches tell.
     over: HashSet<i32>,
     /// Places in `ended` of those whose last switches may be still to come.
@@ -71,10 +76,20 @@ struct Unmet {
     queued: f64,
 }
 
+/// When a thread lived that no look met.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    pid: i32,
+    began: Duration,
+    ended: Duration,
+}
+
 /// A thread's sums.
 pub(crate) struct ThreadSums {
     pub(crate) tid: i32,
     pub(crate) pid: i32,
+    /// A look met it; else it is known by its switches alone, and what it waited for is not.
+    pub(crate) met: bool,
     /// On the clock of the looks.
     pub(crate) began: Duration,
     pub(crate) alive: Duration,
@@ -95,7 +110,7 @@ pub(crate) struct Sums {
     pub(crate) threads: Vec<ThreadSums>,
     pub(crate) threads_seen: usize,
     pub(crate) waits: Vec<Wait>,
-    /// Of threads that no look met; in `time` too.
+    /// Of those that no look met and that are not among `threads`; in `time` too.
     pub(crate) unmet_cpu: Duration,
 }
 
@@ -113,7 +128,7 @@ impl Ledger {
             self.threads_seen += 1;
             let birth = self.births.remove(&tid);
             let account = match birth {
-                Some(birth) if new => Account::born(pid, birth),
+                Some((_, birth)) if new => Account::born(pid, birth),
                 _ => Account::open(pid, seen, new),
             };
             self.threads.insert(tid, account);
@@ -142,16 +157,26 @@ impl Ledger {
     }
 
     /// A thread has begun.
-    pub(crate) fn begin(&mut self, tid: i32, at: Duration) {
+    pub(crate) fn begin(&mut self, pid: i32, tid: i32, at: Duration) {
         self.over.remove(&tid);
         self.ending.remove(&tid);
-        self.births.insert(tid, at);
+        self.births.insert(tid, (pid, at));
     }
 
     /// A thread is over, by its switches. Looks may find it a little longer.
-    pub(crate) fn is_over(&mut self, tid: i32) {
-        if self.births.remove(&tid).is_some() {
-            self.over.insert(tid);
+    pub(crate) fn is_over(&mut self, tid: i32, at: Duration) {
+        let Some((pid, began)) = self.births.remove(&tid) else {
+            return;
+        };
+        self.over.insert(tid);
+        // A look may have met it before its beginning was heard of.
+        if pid == tid || self.threads.contains_key(&tid) {
+            return;
+        }
+        self.unmet_threads += 1;
+        if self.ended.len() + self.unmet.len() < MOST_ENDED {
+            let ended = at.max(began);
+            self.unmet.insert(tid, Life { pid, began, ended });
         }
     }
 
@@ -162,7 +187,7 @@ impl Ledger {
         };
         self.follower.forget(tid, now);
         account.close(&mut self.waits);
-        if self.ended.len() < MOST_ENDED {
+        if self.ended.len() + self.unmet.len() < MOST_ENDED {
             self.ending.insert(tid, self.ended.len());
             self.ended.push((tid, account));
         } else {
@@ -272,6 +297,29 @@ impl Ledger {
         }
     }
 
+    /// Of what was taken for waits for a signal, some turn out to be for a lock, and some to be rest.
+    fn name_signals(&mut self) {
+        for id in self.waits.reclassify_locks() {
+            self.reclassify_signal(id, Class::Lock);
+            let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
+            self.foremost[Class::Condition] -= moved;
+            self.foremost[Class::Lock] += moved;
+        }
+        for id in self.waits.reclassify_idle(REST) {
+            self.reclassify_signal(id, Class::Idle);
+            self.stands_by(self.waits.of_wall(id));
+        }
+    }
+
+    fn reclassify_signal(&mut self, id: WaitId, to: Class) {
+        for (_, account) in &mut self.ended {
+            account.reclassify(id, Class::Condition, to);
+        }
+        let moved = (self.waits.of_wall(id)).min(self.of_wall[Class::Condition]);
+        self.of_wall[Class::Condition] -= moved;
+        self.of_wall[to] += moved;
+    }
+
     /// Closes all accounts.
     pub(crate) fn finish(mut self) -> Sums {
         let running: Vec<i32> = self.threads.keys().copied().collect();
@@ -284,16 +332,8 @@ impl Ledger {
         if let Some(now) = self.last_round {
             std::mem::take(&mut self.lengths).finish(now, &mut self.waits);
         }
-        for id in self.waits.reclassify_idle(REST) {
-            for (_, account) in &mut self.ended {
-                account.reclassify(id, Class::Condition, Class::Idle);
-            }
-            let of_wall = self.waits.of_wall(id);
-            let moved = of_wall.min(self.of_wall[Class::Condition]);
-            self.of_wall[Class::Idle] += moved;
-            self.of_wall[Class::Condition] -= moved;
-            self.stands_by(of_wall);
-        }
+        self.name_signals();
+        let unmet = self.describe_unmet();
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;
         let unmet_cpu: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();
@@ -313,6 +353,7 @@ impl Ledger {
             threads.push(ThreadSums {
                 tid: *tid,
                 pid: account.pid,
+                met: true,
                 began: account.first,
                 alive: account.last.at.saturating_sub(account.first),
                 slices: account.slices,
@@ -320,6 +361,8 @@ impl Ledger {
                 waits,
             });
         }
+        let described: Duration = unmet.iter().map(|thread| thread.time[Class::Cpu]).sum();
+        threads.extend(unmet);
         let cpu = |thread: &ThreadSums| std::cmp::Reverse(thread.time[Class::Cpu]);
         threads.sort_by_key(|thread| (cpu(thread), thread.tid));
         Sums {
@@ -334,10 +377,36 @@ impl Ledger {
             },
             course: self.course.into_profile(),
             threads,
-            threads_seen: self.threads_seen,
+            threads_seen: self.threads_seen + self.unmet_threads,
             waits,
-            unmet_cpu: seconds(unmet_cpu),
+            unmet_cpu: seconds(unmet_cpu).saturating_sub(described),
         }
+    }
+
+    /// Threads that came and went between looks, in processes that are known.
+    fn describe_unmet(&self) -> Vec<ThreadSums> {
+        let known: HashSet<i32> = self.ended.iter().map(|(_, account)| account.pid).collect();
+        let lives = self
+            .unmet
+            .iter()
+            .filter(|(_, life)| known.contains(&life.pid));
+        let described = lives.map(|(tid, life)| {
+            let did = self.loose.get(tid).copied().unwrap_or_default();
+            let mut time = ByClass::default();
+            time[Class::Cpu] = seconds(did.cpu);
+            time[Class::RunQueue] = seconds(did.queued);
+            ThreadSums {
+                tid: *tid,
+                pid: life.pid,
+                met: false,
+                began: life.began,
+                alive: life.ended.saturating_sub(life.began),
+                slices: 0,
+                time,
+                waits: Vec::new(),
+            }
+        });
+        described.collect()
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::profile::Target;
+use crate::profile::{Futex, Target};
 use crate::watch::activity::Activity;
 use crate::watch::sources::switches::Kind;
 
@@ -31,6 +31,7 @@ impl Play {
             timed: false,
             syncs: false,
             socket: None,
+            word: None,
         };
         self.ledger.waits.intern(activity, None)
     }
@@ -367,7 +368,7 @@ fn switch(at: u64, tid: i32, kind: Kind) -> Switch {
 fn child_at_the_peer() -> (Play, [Switch; 3]) {
     let mut play = Play::default();
     play.ledger.close_round(ms(0), 0, None);
-    play.ledger.begin(5, ms(2));
+    play.ledger.begin(5, 5, ms(2));
     let blocks = Kind::Out { preempted: false };
     let begins = [
         switch(2, 5, MADE),
@@ -396,7 +397,7 @@ fn a_child_is_known_from_its_beginning_to_its_end() {
     play.ledger.close_round(ms(10), 0, Some(&begins));
     // No look meets it again; it ends at 30.
     let ends = [switch(29, 5, Kind::In), switch(30, 5, Kind::Exit)];
-    play.ledger.is_over(5);
+    play.ledger.is_over(5, ms(30));
     play.ledger.end(5, ms(40));
     play.ledger.close_round(ms(40), 0, Some(&ends));
     let sums = play.ledger.finish();
@@ -435,7 +436,7 @@ fn a_child_that_no_look_met_has_computed_all_the_same() {
     let (mut play, begins) = child_at_the_peer();
     let mut switches = begins.to_vec();
     switches.extend([switch(7, 5, Kind::In), switch(9, 5, Kind::Exit)]);
-    play.ledger.is_over(5);
+    play.ledger.is_over(5, ms(9));
     // It waits to be waited for: its counters are not counted again.
     look_at_child(&mut play, 10);
     play.ledger.close_round(ms(10), 0, Some(&switches));
@@ -448,4 +449,71 @@ fn a_child_that_no_look_met_has_computed_all_the_same() {
     );
     assert!(close(sums.unmet_cpu, ms(3)));
     assert_eq!(sums.threads_seen, 0);
+}
+
+#[test]
+fn a_thread_that_no_look_met_is_described_by_its_switches() {
+    let mut play = Play::default();
+    let rest = play.wait(Class::Join);
+    play.thread(1, 0, 0, 0, Doing::Waiting(rest));
+    play.round();
+    // One of a process that is known, and one of a process that is not.
+    for (pid, tid) in [(1, 8), (7, 9)] {
+        play.ledger.begin(pid, tid, ms(2));
+        play.ledger.is_over(tid, ms(6));
+    }
+    let switches = [
+        switch(2, 8, MADE),
+        switch(2, 9, MADE),
+        switch(3, 8, Kind::In),
+        switch(3, 9, Kind::In),
+        switch(6, 8, Kind::Exit),
+        switch(6, 9, Kind::Exit),
+    ];
+    play.thread(1, 0, 0, 0, Doing::Waiting(rest));
+    play.ledger.close_round(ms(10), 0, Some(&switches));
+    let sums = play.ledger.finish();
+    assert_eq!((sums.threads.len(), sums.threads_seen), (2, 3));
+    let unmet = &sums.threads[0];
+    assert_eq!((unmet.tid, unmet.pid, unmet.met), (8, 1, false));
+    assert_eq!((unmet.began, unmet.alive), (ms(2), ms(4)));
+    assert!(close(unmet.time[Class::Cpu], ms(3)), "{:?}", unmet.time);
+    assert!(
+        close(unmet.time[Class::RunQueue], ms(1)),
+        "{:?}",
+        unmet.time
+    );
+    // The other one is in the sums alone.
+    assert!(close(sums.time[Class::Cpu], ms(6)), "{:?}", sums.time);
+    assert!(close(sums.unmet_cpu, ms(3)), "{:?}", sums.unmet_cpu);
+}
+
+#[test]
+fn a_futex_that_is_found_taken_again_and_again_is_a_lock() {
+    let mut play = Play::default();
+    let activity = Activity {
+        class: Class::Condition,
+        target: Target::Call("futex".into()),
+        call: "futex",
+        futex: Some(Futex::Untimed),
+        timed: false,
+        syncs: false,
+        socket: None,
+        word: None,
+    };
+    let taken = play.ledger.waits.intern(activity, None);
+    for _ in 0..6 {
+        for tid in [1, 2] {
+            play.ledger.waits.found(taken, 3);
+            play.thread(tid, 1, 0, 1, Doing::Waiting(taken));
+        }
+        play.round();
+    }
+    let sums = play.ledger.finish();
+    assert_eq!(sums.time[Class::Condition], Duration::ZERO);
+    assert!(sums.time[Class::Lock] > ms(80), "{:?}", sums.time);
+    assert!(sums.of_wall[Class::Lock] > ms(40), "{:?}", sums.of_wall);
+    assert!(sums.foremost[Class::Lock] > ms(20), "{:?}", sums.foremost);
+    assert_eq!(sums.foremost[Class::Condition], Duration::ZERO);
+    assert_eq!(sums.waits[0].class, Class::Lock);
 }

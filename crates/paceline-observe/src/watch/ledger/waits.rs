@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::profile::{Class, SourceLine, Target, Wait};
+use crate::profile::{Class, Futex, SourceLine, Target, Wait};
 use crate::watch::activity::Activity;
 
 /// A kind of wait, by its place in the table.
@@ -12,6 +12,11 @@ pub(crate) struct WaitId(usize);
 
 /// A program that reads a million files waits for each: beyond this many, only the calls are kept.
 const MOST_KINDS: usize = 4096;
+
+/// At a lock, threads come to wait so often on average, again and again …
+const LOCK_RETURNS: u64 = 3;
+/// … and so many of these waits were met, all of them with the same word.
+const LOCK_MET: u32 = 5;
 
 /// The table.
 #[derive(Default)]
@@ -36,6 +41,7 @@ struct Sum {
     exact: Spread,
     threads: usize,
     slices: u64,
+    word: Word,
     /// The chance that no thread waits for it in this round.
     absent: f64,
 }
@@ -46,6 +52,38 @@ struct Spread {
     total: f64,
     squares: f64,
     longest: f64,
+}
+
+/// What stood at a futex when waits for it began.
+#[derive(Clone, Copy, Default)]
+enum Word {
+    #[default]
+    Unknown,
+    /// Always the same, in so many waits.
+    Same {
+        word: u32,
+        met: u32,
+    },
+    Varies,
+}
+
+impl Word {
+    fn add(&mut self, word: u32) {
+        *self = match *self {
+            Self::Unknown => Self::Same { word, met: 1 },
+            Self::Same { word: before, met } if before == word => Self::Same {
+                word,
+                met: met.saturating_add(1),
+            },
+            Self::Same { .. } | Self::Varies => Self::Varies,
+        };
+    }
+
+    /// A lock's word says how it is held, which is the same for all who find it taken. That of a condition or
+    /// a barrier goes on with each signal, and that of a semaphore is zero when there is nothing to have.
+    fn is_held(self) -> bool {
+        matches!(self, Self::Same { word, met } if word != 0 && met >= LOCK_MET)
+    }
 }
 
 impl Spread {
@@ -59,8 +97,9 @@ impl Spread {
 impl Waits {
     /// The place of a kind of wait, a new one if it was not seen before.
     pub(crate) fn intern(&mut self, mut activity: Activity, line: Option<SourceLine>) -> WaitId {
-        // Which of several sockets to one peer it was does not matter.
+        // Which of several sockets to one peer it was does not matter, and a word comes and goes.
         activity.socket = None;
+        activity.word = None;
         if self.sums.len() >= MOST_KINDS {
             activity.target = Target::Call(activity.call.to_owned());
         }
@@ -83,6 +122,7 @@ impl Waits {
                     exact: Spread::default(),
                     threads: 0,
                     slices: 0,
+                    word: Word::Unknown,
                     absent: 1.0,
                 });
                 next
@@ -91,6 +131,11 @@ impl Waits {
 
     pub(crate) fn class(&self, id: WaitId) -> Class {
         self.sums[id.0].class
+    }
+
+    /// A wait has begun while this stood at the futex.
+    pub(crate) fn found(&mut self, id: WaitId, word: u32) {
+        self.sums[id.0].word.add(word);
     }
 
     /// A thread waited so for the first time.
@@ -165,6 +210,21 @@ impl Waits {
             sum.of_wall += round * (1.0 - sum.absent);
             sum.absent = 1.0;
         }
+    }
+
+    /// Waits that look like those for a signal, and are for a lock by its word. Says which.
+    pub(crate) fn reclassify_locks(&mut self) -> Vec<WaitId> {
+        let mut locks = Vec::new();
+        for (n, sum) in self.sums.iter_mut().enumerate() {
+            let returns = LOCK_RETURNS.saturating_mul(sum.threads as u64);
+            let shared = sum.threads >= 2 && sum.slices >= returns;
+            let endless = sum.activity.futex == Some(Futex::Untimed);
+            if sum.class == Class::Condition && endless && shared && sum.word.is_held() {
+                sum.class = Class::Lock;
+                locks.push(WaitId(n));
+            }
+        }
+        locks
     }
 
     /// Condition variables on which threads waited this long on average, by time, are those of threads
@@ -294,6 +354,7 @@ mod tests {
             timed: false,
             syncs: false,
             socket: Some(3),
+            word: Some(3),
         }
     }
 
@@ -351,6 +412,61 @@ mod tests {
         }
         assert_eq!(waits.sums.len(), MOST_KINDS + 1);
         assert_eq!(waits.intern(file(0), None), waits.intern(file(1), None));
+    }
+
+    /// A futex at which so many threads waited so often each, and found these words in turn.
+    fn shared(threads: usize, each: u64, words: &[u32]) -> (Waits, WaitId) {
+        let mut waits = Waits::default();
+        let futex = Activity {
+            futex: Some(Futex::Untimed),
+            ..activity(Class::Condition)
+        };
+        let id = waits.intern(futex, None);
+        for _ in 0..threads {
+            waits.add_thread(id);
+            waits.end(id, each, 0.001);
+        }
+        for word in words {
+            waits.found(id, *word);
+        }
+        (waits, id)
+    }
+
+    #[test]
+    fn a_word_that_stays_the_same_is_that_of_a_lock() {
+        let is_lock = |threads, each, words: &[u32]| {
+            let (mut waits, id) = shared(threads, each, words);
+            waits.reclassify_locks() == [id] && waits.class(id) == Class::Lock
+        };
+        // A lock for readers and writers.
+        assert!(is_lock(5, 100, &[3; 5]));
+        assert!(!is_lock(5, 100, &[3; 4]));
+        // A semaphore, or a condition that has no signal yet.
+        assert!(!is_lock(5, 100, &[0; 50]));
+        // A barrier or a condition that counts its signals.
+        assert!(!is_lock(5, 100, &[3, 3, 3, 3, 3, 5]));
+        // A thread's own place to rest.
+        assert!(!is_lock(1, 100, &[u32::MAX; 5]));
+        // All wait once, to begin together.
+        assert!(is_lock(5, 3, &[1; 5]));
+        assert!(!is_lock(5, 2, &[1; 5]));
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_is_none_for_a_lock() {
+        let mut waits = Waits::default();
+        let timed = Activity {
+            futex: Some(Futex::Timed),
+            ..activity(Class::Condition)
+        };
+        let id = waits.intern(timed, None);
+        waits.add_thread(id);
+        waits.add_thread(id);
+        waits.end(id, 100, 0.001);
+        for _ in 0..10 {
+            waits.found(id, 3);
+        }
+        assert!(waits.reclassify_locks().is_empty());
     }
 
     #[test]
