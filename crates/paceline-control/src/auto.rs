@@ -305,7 +305,8 @@ impl Auto {
         let starving = saturated && self.limit < fill;
         let room = top.jobs as f64 > 1.15 * self.limit as f64;
         let eased = self.was_saturated && !saturated && room;
-        self.was_saturated = saturated;
+        // Room may come later than the end of the computing.
+        self.was_saturated = (self.was_saturated || saturated) && !eased;
         if eased {
             self.note_opening(None);
         }
