@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::Cap;
 use super::queueing::{Queueing, Totals};
+use super::room::Room;
 use crate::controller::{Attempt, Signals, believable};
 use crate::reason::{Reason, SATURATED};
 use crate::smooth::{Mean, fade, weight};
@@ -58,12 +59,6 @@ const STEADY: (f64, f64) = (0.1, 0.25);
 const OLD: f64 = 10.0;
 /// Finished jobs until which what an earlier run has learned counts as well, less and less.
 const GENERATIONS: f64 = 32.0;
-/// Cores that are busy for less than the first share of the time have room for more jobs, whatever
-/// those that run say: so many that they would be busy for the second share. Beyond the third, it is
-/// for the jobs to say again.
-const ROOM: (f64, f64, f64) = (0.85, 0.95, 0.98);
-/// That is to be seen for so many seconds and mean durations, at the whole cap but for this share.
-const SEEN: (f64, f64, f64) = (0.5, 1.5, 0.9);
 /// Core seconds of jobs that change by this factor are those of other work.
 const CHANGING: f64 = 1.4;
 /// Running jobs overrule the finished ones only if they use this many times more.
@@ -120,18 +115,6 @@ struct Live {
     started_up: f64,
     /// Start-up still to come of the jobs in flight.
     start_up_due: f64,
-}
-
-/// Sums over ticks, in seconds, the old ones fading: what the whole machine had left.
-#[derive(Clone, Debug, Default)]
-struct Room {
-    seconds: f64,
-    /// Cores that had nothing to do.
-    idle: f64,
-    /// Jobs in flight.
-    jobs: f64,
-    /// So many jobs there was room for.
-    fits: f64,
 }
 
 impl CpuCap {
@@ -206,12 +189,12 @@ impl CpuCap {
     pub(crate) fn tick(&mut self, now: Duration, gap: Duration, signals: &Signals, started: usize) {
         self.now = now;
         if let Some(idle) = signals.idle {
-            let over = SEEN.0.max(SEEN.1 * self.finished.wall.mean());
-            self.room.tick(gap, idle, signals.in_flight, over);
+            let mean_wall = self.finished.wall.mean();
+            self.room.tick(gap, idle, signals.in_flight, mean_wall);
             if self.finished.changing() {
                 self.room = Room::default();
             } else if self.finished.count >= ENOUGH_FINISHED {
-                self.room.judge(self.cores, self.published, over);
+                self.room.judge(self.cores, self.published, mean_wall);
             }
         }
         if signals.sampled == 0 {
@@ -335,7 +318,7 @@ impl CpuCap {
             1.0 + (START_GAP / wall.max(START_GAP)).min(MOST_GAPS)
         };
         let wanted = self.cores / busy.max(1e-9) * headroom * turn_over;
-        let wanted = wanted.max(self.room.fits);
+        let wanted = wanted.max(self.room.fits());
         // Jobs of several threads each need fewer, but are not trusted to use them all the time.
         let least = if busy >= THREADED {
             self.whole_cores().div_ceil(2)
@@ -378,34 +361,6 @@ impl Finished {
     fn changing(&self) -> bool {
         let (lately, usual) = (self.lately.0 + START_UP, self.demand + START_UP);
         self.count >= ENOUGH_FINISHED && (lately / usual).max(usual / lately) > CHANGING
-    }
-}
-
-impl Room {
-    /// Sums fade `over` so many seconds.
-    fn tick(&mut self, gap: Duration, idle: Duration, in_flight: usize, over: f64) {
-        let keep = fade(gap, over);
-        let gap = gap.as_secs_f64();
-        self.seconds = self.seconds * keep + gap;
-        self.idle = self.idle * keep + idle.as_secs_f64().min(1e9);
-        self.jobs = self.jobs * keep + in_flight as f64 * gap;
-    }
-
-    /// How many jobs would keep the cores busy, by how busy this many keep them. Jobs that began
-    /// together compute together and wait together, and queue where in the mean there is no need to.
-    fn judge(&mut self, cores: f64, cap: usize, over: f64) {
-        // A sum that fades over this time is never longer than it.
-        if self.seconds < 0.6 * over {
-            return;
-        }
-        let jobs = self.jobs / self.seconds;
-        let used = 1.0 - (self.idle / (cores * self.seconds)).clamp(0.0, 1.0);
-        if used > ROOM.2 {
-            self.fits = 0.0;
-        } else if used < ROOM.0 && jobs >= SEEN.2 * cap as f64 {
-            // Twice at most, so that one quiet moment does not open the gates.
-            self.fits = self.fits.max(jobs * ROOM.1 / used.max(0.5));
-        }
     }
 }
 
@@ -656,24 +611,6 @@ mod tests {
         assert_eq!(after(Some(0.01)), after(None), "no room at all");
         assert_eq!(after(Some(0.1)), after(None), "hardly any");
         assert!((6..=7).contains(&after(Some(0.3))), "{}", after(Some(0.3)));
-    }
-
-    #[test]
-    fn room_that_was_there_is_gone_once_the_cores_are_full() {
-        let mut room = Room::default();
-        let mut judge = |in_flight: usize, idle: f64| {
-            for _ in 0..400 {
-                room.tick(TICK, TICK.mul_f64(2.0 * idle), in_flight, 0.5);
-                room.judge(2.0, in_flight, 0.5);
-            }
-            room.fits
-        };
-        let fits = judge(5, 0.3);
-        assert!((6.5..7.0).contains(&fits), "{fits}");
-        // Nearly full is as it should be.
-        let stays = judge(7, 0.08);
-        assert!((fits..8.5).contains(&stays), "{stays}");
-        assert!(judge(7, 0.0) < 1e-9);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod cpu;
 mod fixed_resources;
 mod memory;
 mod queueing;
+mod room;
 
 pub(crate) use busy::BusyCap;
 pub(crate) use cpu::CpuCap;

@@ -17,6 +17,15 @@ const PROMISE: f64 = 1.02;
 /// are few, and where many.
 const EQUAL: (f64, f64) = (0.93, 0.85);
 
+/// Why to go `from` a level to another that is not known.
+pub(super) fn trying(from: usize, to: usize) -> Reason {
+    if to > from {
+        Reason::TryingMore { from }
+    } else {
+        Reason::TryingFewer { from }
+    }
+}
+
 impl Search {
     /// The next level to probe, or none: then the present one holds. `found` is what led here.
     pub(super) fn next(&mut self, view: &View<'_>, found: Option<Reason>) -> Option<Move> {
@@ -25,8 +34,7 @@ impl Search {
             self.probe(view.now, level);
             let reason = match found {
                 Some(found @ (Reason::MoreGained { .. } | Reason::FewerSuffice { .. })) => found,
-                _ if level > best => Reason::TryingMore { from: best },
-                _ => Reason::TryingFewer { from: best },
+                _ => trying(best, level),
             };
             return Some(Move { level, reason });
         }

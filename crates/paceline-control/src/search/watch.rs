@@ -1,5 +1,6 @@
 //! The level that holds, and what may end that.
 
+use super::candidate::trying;
 use super::epoch::Epoch;
 use super::hold::{Hold, Verdict};
 use super::{Direction, LEAST_SECONDS, LEAST_STEP, Move, QUEUE, Search, TRIES, View};
@@ -79,11 +80,7 @@ impl Search {
                     self.tries = TRIES - 1;
                     self.looking = true;
                     self.probe(view.now, level);
-                    let reason = if above {
-                        Reason::TryingMore { from }
-                    } else {
-                        Reason::TryingFewer { from }
-                    };
+                    let reason = trying(from, level);
                     return Some(Move { level, reason });
                 }
             }
@@ -108,11 +105,7 @@ impl Search {
         self.probe(view.now, level);
         Some(Move {
             level,
-            reason: if level > from {
-                Reason::TryingMore { from }
-            } else {
-                Reason::TryingFewer { from }
-            },
+            reason: trying(from, level),
         })
     }
 
