@@ -45,6 +45,12 @@ impl Meter {
         Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
+    /// How long an item takes on average; `None` before the first has been added.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        let done = self.done.load(Ordering::Relaxed);
+        (done > 0).then(|| Duration::from_nanos(self.busy.load(Ordering::Relaxed) / done))
+    }
+
     pub(crate) fn cpu(&self) -> Duration {
         Duration::from_nanos(self.cpu.load(Ordering::Relaxed))
     }

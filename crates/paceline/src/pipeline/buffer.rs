@@ -17,7 +17,8 @@ use tokio_util::sync::PollSemaphore;
 #[derive(Debug)]
 pub(super) struct Buffer<T> {
     state: Mutex<State<T>>,
-    /// One permit for each item that nobody has claimed; closed when no more may be put in.
+    /// One permit for each item that nobody has claimed and that is not held back; closed when no more
+    /// may be put in.
     filled: Arc<Semaphore>,
     /// One permit for each place that may be claimed.
     room: Semaphore,
@@ -30,6 +31,8 @@ struct State<T> {
     items: VecDeque<T>,
     /// Places that are empty but not yet in [`Buffer::room`].
     emptied: usize,
+    /// Items for which nobody has been woken: who comes by may have them.
+    held: usize,
 }
 
 /// Why nothing could be taken.
@@ -55,6 +58,7 @@ impl<T> Buffer<T> {
             state: Mutex::new(State {
                 items: VecDeque::new(),
                 emptied: 0,
+                held: 0,
             }),
             filled: Arc::new(Semaphore::new(0)),
             room: Semaphore::new(capacity),
@@ -62,16 +66,22 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// Items that nobody has claimed.
+    /// Items that nobody has claimed and that are not held back.
     pub(super) fn len(&self) -> usize {
         self.filled.available_permits()
     }
 
-    pub(super) fn try_put(&self, item: T) -> Result<(), Refused<T>> {
+    /// Puts it in if there is room; who waits for items is not woken if `can_wait` says so, which is
+    /// told how many would wait by then.
+    pub(super) fn try_put(
+        &self,
+        item: T,
+        can_wait: impl FnOnce(usize) -> bool,
+    ) -> Result<(), Refused<T>> {
         match self.room.try_acquire() {
             Ok(place) => {
                 place.forget();
-                self.fill(item);
+                self.fill(item, can_wait);
                 Ok(())
             }
             Err(TryAcquireError::NoPermits) => Err(Refused::Full(item)),
@@ -85,19 +95,41 @@ impl<T> Buffer<T> {
             return false;
         };
         place.forget();
-        self.fill(item);
+        self.fill(item, |_| false);
         true
     }
 
-    fn fill(&self, item: T) {
-        self.lock().items.push_back(item);
+    fn fill(&self, item: T, can_wait: impl FnOnce(usize) -> bool) {
+        let mut state = self.lock();
+        state.items.push_back(item);
+        // Asked under the lock: who goes to sleep looks for what is held back under it as well, so
+        // either that one or this one sees the other.
+        if can_wait(state.held + self.filled.available_permits() + 1) {
+            state.held += 1;
+            return;
+        }
+        drop(state);
         self.filled.add_permits(1);
+    }
+
+    /// Whoever waits for items is woken for those that were held back.
+    pub(super) fn release(&self) {
+        let held = std::mem::take(&mut self.lock().held);
+        if held > 0 {
+            self.filled.add_permits(held);
+        }
     }
 
     pub(super) fn try_take(&self) -> Result<T, Nothing> {
         match self.filled.try_acquire() {
             Ok(claim) => claim.forget(),
-            Err(TryAcquireError::NoPermits) => return Err(Nothing::Yet),
+            Err(TryAcquireError::NoPermits) => {
+                let mut state = self.lock();
+                if state.held == 0 {
+                    return Err(Nothing::Yet);
+                }
+                state.held -= 1;
+            }
             Err(TryAcquireError::Closed) => {}
         }
         self.first().ok_or(Nothing::Ever)
@@ -105,6 +137,9 @@ impl<T> Buffer<T> {
 
     /// Waits for an item; `None` if it is closed, and all that were in it have been taken.
     pub(super) async fn take(&self) -> Option<T> {
+        if let Ok(item) = self.try_take() {
+            return Some(item);
+        }
         if let Ok(claim) = self.filled.acquire().await {
             claim.forget();
         }
@@ -178,13 +213,58 @@ mod tests {
         }
     }
 
+    /// Nothing is held back.
+    fn now(_queued: usize) -> bool {
+        false
+    }
+
+    #[test]
+    fn nobody_is_woken_for_what_is_held_back_but_who_comes_by_may_have_it() {
+        let buffer = Buffer::new(8);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut waits = Box::pin(buffer.take());
+        let mut poll = || waits.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(poll().is_pending());
+        for n in 0..4 {
+            assert!(buffer.try_put(n, |queued| queued <= 3).is_ok());
+        }
+        assert_eq!(
+            wakes.0.load(Ordering::SeqCst),
+            1,
+            "the fourth is one too many"
+        );
+        assert_eq!(buffer.try_take(), Ok(0));
+        assert_eq!(poll(), Poll::Ready(Some(1)), "the one that was woken");
+        assert_eq!(pollster::block_on(buffer.take()), Some(2));
+        assert_eq!(buffer.try_take(), Ok(3));
+        assert_eq!(buffer.try_take(), Err(Nothing::Yet));
+    }
+
+    #[test]
+    fn what_was_held_back_is_released_once() {
+        let buffer = Buffer::new(8);
+        for n in 0..3 {
+            assert!(buffer.try_put(n, |_| true).is_ok());
+        }
+        assert_eq!(buffer.len(), 0);
+        assert_eq!(buffer.try_take(), Ok(0));
+        buffer.release();
+        buffer.release();
+        assert_eq!(buffer.len(), 2);
+        assert!(buffer.try_put(3, |_| true).is_ok());
+        buffer.close();
+        let rest: Vec<_> = std::iter::from_fn(|| buffer.try_take().ok()).collect();
+        assert_eq!(rest, [1, 2, 3]);
+    }
+
     #[test]
     fn who_waits_for_room_is_woken_when_half_of_it_is_empty() {
         let buffer = Buffer::new(8);
         for n in 0..8 {
-            assert!(buffer.try_put(n).is_ok());
+            assert!(buffer.try_put(n, now).is_ok());
         }
-        assert!(matches!(buffer.try_put(8), Err(Refused::Full(8))));
+        assert!(matches!(buffer.try_put(8, now), Err(Refused::Full(8))));
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(Arc::clone(&wakes));
         let mut waiting: Vec<_> = (8..14).map(|n| Box::pin(buffer.put(n))).collect();
@@ -211,8 +291,8 @@ mod tests {
     fn one_place_is_filled_again_and_again() {
         let buffer = Buffer::new(0);
         for n in 0..9 {
-            assert!(buffer.try_put(n).is_ok());
-            assert!(buffer.try_put(n).is_err());
+            assert!(buffer.try_put(n, now).is_ok());
+            assert!(buffer.try_put(n, now).is_err());
             assert_eq!(buffer.try_take(), Ok(n));
             assert_eq!(buffer.try_take(), Err(Nothing::Yet));
         }
@@ -221,10 +301,10 @@ mod tests {
     #[test]
     fn what_is_in_it_when_it_is_closed_can_be_taken() {
         let buffer = Buffer::new(2);
-        assert!(buffer.try_put(1).is_ok());
-        assert!(buffer.try_put(2).is_ok());
+        assert!(buffer.try_put(1, now).is_ok());
+        assert!(buffer.try_put(2, now).is_ok());
         buffer.close();
-        assert!(matches!(buffer.try_put(3), Err(Refused::Closed)));
+        assert!(matches!(buffer.try_put(3, now), Err(Refused::Closed)));
         assert!(!pollster::block_on(buffer.put(3)));
         assert_eq!(buffer.try_take(), Ok(1));
         assert_eq!(pollster::block_on(buffer.take()), Some(2));
@@ -239,7 +319,7 @@ mod tests {
             let mut gives_up = pin!(buffer.take());
             let mut cx = Context::from_waker(Waker::noop());
             assert!(gives_up.as_mut().poll(&mut cx).is_pending());
-            assert!(buffer.try_put(1).is_ok());
+            assert!(buffer.try_put(1, now).is_ok());
             // It is meant for the one that waits.
             assert_eq!(buffer.try_take(), Err(Nothing::Yet));
         }

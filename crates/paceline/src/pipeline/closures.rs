@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::buffer::Nothing;
 use super::core::{Core, Launch, Tried, unpack};
+use super::crew::Place;
 use super::queue::Packet;
 use super::sync::{Condvar, Mutex};
 use crate::cx::Cx;
 use crate::failure::{FailureKind, SharedError, panic_message};
 use crate::level::Shift;
 use crate::meter::Tally;
+use crate::report::StageKind;
 use crate::retry::ErrorKind;
 
 /// A closure, and the cores that it shares with other stages that compute.
@@ -58,6 +60,7 @@ where
             tally: Tally::new(&station.meter),
             cx: Cx::new(Arc::<AtomicBool>::clone(&self.control.cancelled), None),
             last: Duration::ZERO,
+            place: Place::take((station.kind == StageKind::Cpu).then_some(&self.control.crew)),
         };
         loop {
             let Some(packet) = self.next(&mut hand) else {
@@ -74,7 +77,8 @@ where
                 Err(passed_on) => Some(passed_on),
             };
             if let Some(out) = out {
-                let put = self.out.put_blocking(out, || hand.shift.pauses());
+                let put = self.out.put_blocking(out, || hand.pauses());
+                hand.place.computes();
                 self.queue.settle();
                 match put {
                     Ok(waited) if waited.is_zero() => {}
@@ -104,7 +108,9 @@ where
         let began = Instant::now();
         hand.tally.add_up(began);
         self.idles();
+        hand.place.pauses();
         let packet = self.queue.take_blocking();
+        hand.place.computes();
         self.resumes(true);
         self.station.meter.add_starved(began.elapsed());
         self.unless_cancelled(packet?)
@@ -163,9 +169,16 @@ struct Hand<'a> {
     cx: Cx,
     /// How long the last attempt took.
     last: Duration,
+    place: Place<'a>,
 }
 
 impl Hand<'_> {
+    /// It has nothing to do, or no room for what it did.
+    fn pauses(&mut self) {
+        self.shift.pauses();
+        self.place.pauses();
+    }
+
     fn looks(&self) -> u32 {
         if self.last < SHORT { LOOKS } else { 1 }
     }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Purse;
+use super::crew::Crew;
 use super::failure::Failure;
 use super::queue::Grow;
 use super::station::Station;
@@ -26,6 +27,7 @@ pub(super) struct Control {
     /// Items between two stages.
     pub(super) queue: usize,
     pub(super) purse: Arc<Purse>,
+    pub(super) crew: Crew,
     /// Ours alone; a child of the user's, if there is one.
     pub(super) token: CancellationToken,
     /// For closures that ask.
@@ -62,9 +64,11 @@ impl Control {
         queue: usize,
         token: CancellationToken,
     ) -> Arc<Self> {
+        let cores = paceline_observe::cores();
         Arc::new(Self {
             origin: Instant::now(),
-            cores: paceline_observe::cores(),
+            cores,
+            crew: Crew::new(cores),
             handle,
             ordered,
             queue,
@@ -212,7 +216,7 @@ impl Control {
     }
 
     /// Tells the levels what is seen of the work, until the run is over, and gives stages the workers
-    /// that their level allows.
+    /// that their level allows. Nothing is held back for longer than it takes to come round.
     pub(super) fn watch(&self) {
         let mut lookouts: Vec<super::station::Eyes> = Vec::new();
         let mut state = self.lock();
@@ -236,7 +240,7 @@ impl Control {
             for ((station, grow), lookout) in stations.iter().zip(&mut lookouts) {
                 station.look(lookout, Instant::now());
                 if let Some(grow) = grow.as_ref().and_then(Weak::upgrade) {
-                    grow.grow();
+                    grow.release();
                 }
             }
             state = self.lock();

@@ -19,7 +19,12 @@ use super::station::Station;
 use crate::failure::{BoxError, FailureKind, SharedError};
 use crate::level::Ending;
 use crate::on_error::OnError;
+use crate::report::StageKind;
 use crate::retry::ErrorKind;
+
+/// Items that take longer than this are not held back: beside them, what it costs to wake a thread is
+/// nothing.
+const BRIEF: Duration = Duration::from_millis(10);
 
 /// One stage that turns each `T` into a `U`; `K` says how.
 pub(super) struct Core<T: Send + 'static, U: Send + 'static, K> {
@@ -87,6 +92,9 @@ where
             idle: AtomicUsize::new(0),
         });
         let grow: Arc<dyn Grow> = core.clone();
+        if core.may_hold_back() {
+            control.crew.add(Arc::downgrade(&grow));
+        }
         control.add(station, Some(Arc::downgrade(&grow)));
         core
     }
@@ -128,13 +136,24 @@ where
         }
     }
 
+    /// Whether items for this stage may lie for a moment though workers sleep. Not where the user has
+    /// set the level: then nobody may be watching over those that lie.
+    fn may_hold_back(&self) -> bool {
+        self.station.kind == StageKind::Blocking && !self.station.level.is_constant()
+    }
+
     /// Whether this worker is one too many; if so it has lost its place.
     pub(super) fn is_surplus(&self) -> bool {
         let limit = self.station.level.limit();
         let surplus = |workers: usize| (workers > limit).then(|| workers - 1);
-        self.workers
+        let surplus = self
+            .workers
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, surplus)
-            .is_ok()
+            .is_ok();
+        if surplus {
+            self.queue.release();
+        }
+        surplus
     }
 
     /// This worker ends because nothing more will come.
@@ -262,6 +281,22 @@ where
 {
     fn grow(self: Arc<Self>) {
         self.grow_if_needed();
+    }
+
+    fn release(self: Arc<Self>) {
+        self.queue.release();
+        self.grow_if_needed();
+    }
+
+    /// One for each worker that is at work, if all cores compute and items are short: then an item
+    /// waits for no longer than one takes.
+    fn can_wait(&self, queued: usize) -> bool {
+        if !self.may_hold_back() || !self.control.crew.is_full() {
+            return false;
+        }
+        let idle = self.idle.load(Ordering::SeqCst);
+        let at_work = self.workers.load(Ordering::SeqCst).saturating_sub(idle);
+        queued <= at_work && self.station.meter.mean().is_some_and(|mean| mean < BRIEF)
     }
 }
 

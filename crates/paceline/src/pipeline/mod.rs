@@ -8,6 +8,7 @@ mod closures;
 mod command;
 mod control;
 mod core;
+mod crew;
 mod failure;
 mod flat_map;
 mod futures;

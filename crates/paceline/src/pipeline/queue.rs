@@ -71,6 +71,11 @@ impl<T: Send + 'static> Queue<T> {
         self.buffer.len()
     }
 
+    /// Wakes those that wait, if something was held back from them.
+    pub(super) fn release(&self) {
+        self.buffer.release();
+    }
+
     pub(super) fn try_take(&self) -> Result<Packet<T>, Nothing> {
         self.buffer.try_take()
     }
@@ -102,9 +107,16 @@ impl<T: Send + 'static> Queue<T> {
     }
 }
 
-/// Makes more of itself if there is more to do than it has workers for.
+/// A stage as seen by whoever puts items into its queue.
 pub(super) trait Grow: Send + Sync {
+    /// Makes another worker if there is more to do than there are workers for.
     fn grow(self: Arc<Self>);
+
+    /// Holds nothing back any longer.
+    fn release(self: Arc<Self>);
+
+    /// With so many items in its queue, those at work will come for them soon enough.
+    fn can_wait(&self, queued: usize) -> bool;
 }
 
 type Weigh<T> = Arc<dyn Fn(&T) -> usize + Send + Sync>;
@@ -197,7 +209,8 @@ impl<T: Send + 'static> Inlet<T> {
             To::Sink(sink) => return sink.put(packet).map(|()| None),
         };
         queue.pending.fetch_add(1, Ordering::AcqRel);
-        match queue.buffer.try_put(packet) {
+        let can_wait = |queued| grow.is_some_and(|stage| stage.can_wait(queued));
+        match queue.buffer.try_put(packet, can_wait) {
             Ok(()) => {
                 more(grow);
                 Ok(None)

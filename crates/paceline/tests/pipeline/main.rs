@@ -3,6 +3,7 @@
 mod budget;
 mod busy;
 mod ends;
+mod held;
 mod once;
 mod panics;
 mod plan;
