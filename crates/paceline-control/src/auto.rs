@@ -77,10 +77,21 @@ pub struct Auto {
     was_saturated: bool,
     /// The last jobs were begun together; a cap may have come down since.
     last_together: bool,
-    /// The level before the work first changed, what a job kept busy then, and its mean duration.
-    opening: Option<(usize, Option<f64>, f64)>,
+    opening: Option<Opening>,
     /// Jobs that ended by themselves, and the mean of their durations in seconds.
     ended: u64,
+    mean_wall: f64,
+}
+
+/// What was known before the work first changed.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    level: usize,
+    /// That was the best, as far as could be told.
+    settled: bool,
+    /// What a job kept busy of the cores.
+    busy: Option<f64>,
+    /// How long jobs lived, in seconds.
     mean_wall: f64,
 }
 
@@ -308,7 +319,9 @@ impl Auto {
         // Room may come later than the end of the computing.
         self.was_saturated = (self.was_saturated || saturated) && !eased;
         if eased {
-            self.note_opening(None);
+            // So many kept the cores full.
+            self.note_opening(true, None);
+            self.search.eased();
         }
         let climbing = verdict == Verdict::Nothing || starving || !self.search.has_reference();
         if climbing && self.limit < trusted.jobs && self.ramp.is_full(self.limit) {
@@ -350,10 +363,10 @@ impl Auto {
             ticked,
             creeping: matches!(top.reason, Reason::Busy { .. }),
         };
-        let usual = self.search.usual_wall();
+        let (settled, usual) = (self.search.is_settled(), self.search.usual_wall());
         let to = self.search.step(&view)?;
         if matches!(to.reason, Reason::Shifted { .. }) {
-            self.note_opening(usual);
+            self.note_opening(settled, usual);
         }
         if to.level > top.jobs {
             // It returned to where it was before a cap came down.
@@ -368,12 +381,16 @@ impl Auto {
 
     /// The work changes; what was found for it as it began is for the next run. `usual` is how long
     /// jobs lived before, in seconds, if known: some have lived on since the change.
-    fn note_opening(&mut self, usual: Option<f64>) {
+    fn note_opening(&mut self, settled: bool, usual: Option<f64>) {
         let generations = self.now.as_secs_f64() / self.mean_wall.max(1e-9);
         if self.ended >= OPENING.0 && generations >= OPENING.1 {
-            let mean = usual.unwrap_or(self.mean_wall);
-            self.opening
-                .get_or_insert((self.limit, self.cpu.busy(), mean));
+            let opening = Opening {
+                level: self.limit,
+                settled,
+                busy: self.cpu.busy(),
+                mean_wall: usual.unwrap_or(self.mean_wall),
+            };
+            self.opening.get_or_insert(opening);
         }
     }
 
@@ -502,20 +519,22 @@ impl Controller for Auto {
         } else {
             self.reason.label()
         };
+        let settled = !chosen && (capped || self.search.is_settled());
+        let now = Opening {
+            level: best,
+            settled,
+            busy: self.cpu.busy_at_the_end(),
+            mean_wall: self.mean_wall,
+        };
+        let first = self.opening.unwrap_or(now);
         Some(Learned {
-            level: self.opening.map_or(best, |(level, ..)| level),
+            level: first.level,
             changed_to: self.opening.map(|_| best),
-            settled: if chosen {
-                false
-            } else {
-                capped || self.search.is_settled()
-            },
+            settled: first.settled,
             curve: self.search.curve().points(),
             limited_by: limited_by.to_owned(),
-            busy_cores: self
-                .opening
-                .map_or_else(|| self.cpu.busy(), |(_, busy, _)| busy),
-            mean_wall_seconds: self.opening.map_or(self.mean_wall, |(.., mean)| mean),
+            busy_cores: first.busy,
+            mean_wall_seconds: first.mean_wall,
             job_bytes: self.memory.job_bytes(),
             busy_above: self.busy.learned(),
         })

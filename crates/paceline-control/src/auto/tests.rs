@@ -301,6 +301,20 @@ fn a_computing_run_learns_its_cores() {
 }
 
 #[test]
+fn a_run_that_computes_first_learns_both_levels() {
+    let mut engine = Engine::new(auto(4.0), 10_000);
+    engine.generations(20, ms(50), false, 1.0);
+    let computing = engine.auto.limit();
+    engine.generations(20, ms(50), true, 0.01);
+    let learned = engine.auto.learned().expect("jobs have ended");
+    assert!((computing..=computing + 2).contains(&learned.level));
+    assert!(learned.settled, "so many kept the cores full");
+    let busy = learned.busy_cores.expect("it was known");
+    assert!(busy > 0.5, "{busy}");
+    assert!(learned.changed_to > Some(32), "{learned:?}");
+}
+
+#[test]
 fn a_run_of_timers_learns_how_far_it_came() {
     let mut engine = Engine::new(auto(4.0), 10_000);
     for _ in 0..4 {

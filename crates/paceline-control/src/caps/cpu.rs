@@ -27,6 +27,8 @@ use crate::smooth::{Mean, fade, weight};
 const ENOUGH_FINISHED: u64 = 8;
 /// Finished jobs are averaged over at least this many.
 const LEAST_WINDOW: f64 = 16.0;
+/// A window gets no shorter than by this for each job that ends.
+const DRAINED: f64 = 0.5;
 /// Jobs that ended last.
 const LATELY: f64 = 8.0;
 /// Core seconds of making and reaping one process that no job's own account shows.
@@ -167,7 +169,10 @@ impl CpuCap {
 
         let all = &mut self.finished;
         // Jobs that began together end together and share their luck: one generation is too few.
-        let window = LEAST_WINDOW.max(2.0 * in_flight as f64);
+        // And where no more are begun, the longest end last; to forget the others for them, as fewer
+        // and fewer are left, would make jobs out to be longer than they are.
+        let kept = (all.window - DRAINED).max(0.0);
+        let window = LEAST_WINDOW.max(2.0 * in_flight as f64).max(kept);
         all.count += 1;
         all.window = window;
         let part = weight(all.count, window);
@@ -245,6 +250,15 @@ impl CpuCap {
         }
         // Finished jobs tell nothing of a class that has yet to finish.
         Some(live.map_or(finished, |live| finished.max(live / OBJECTION)))
+    }
+
+    /// The same at the end of a run: of all that finished lately, whatever those that ended last or
+    /// still run are like, since these are the longest.
+    pub(crate) fn busy_at_the_end(&self) -> Option<f64> {
+        if self.finished.count < ENOUGH_FINISHED {
+            return self.busy();
+        }
+        Some(self.finished.demand / self.finished.own)
     }
 
     /// What an earlier run has learned of jobs that use as much of the cores as these, the less of it

@@ -148,6 +148,8 @@ pub(crate) struct Search {
     recalled: bool,
     /// To what level that run turned when the work changed.
     alternative: Option<usize>,
+    /// The work has changed as it did then: the cores were full, and no longer are.
+    turned: bool,
     /// So many fewer jobs ended when the work changed last.
     slower: f64,
     /// How long jobs lived in that run, in seconds, until it is compared.
@@ -176,6 +178,7 @@ impl Default for Search {
             capped_at: None,
             recalled: false,
             alternative: None,
+            turned: false,
             slower: 1.0,
             mean_before: None,
         }
@@ -229,8 +232,16 @@ impl Search {
             // Jobs of the ramp's last moments have lived at this level nearly all their life.
             epoch: Epoch::new(now - epoch::LEAD_IN),
             curve: std::mem::take(&mut self.curve),
+            alternative: self.alternative,
+            turned: self.turned,
             ..Self::default()
         };
+    }
+
+    /// The cores were full and no longer are. If an earlier run turned to more jobs then, so will this
+    /// one, as far as the caps allow.
+    pub(crate) fn eased(&mut self) {
+        self.turned = true;
     }
 
     /// An earlier run found a level the best; it is watched, and searched only if that run had no
@@ -245,6 +256,7 @@ impl Search {
         if !learned.settled && learned.level < FEW {
             // A run that short shows what jobs need, and not how many may run.
             self.curve = curve;
+            self.alternative = learned.changed_to;
             return None;
         }
         // Where throughput still grew with the level, the next one is as good as known.
@@ -339,7 +351,8 @@ impl Search {
 
     /// Where to return to after a cap has gone up again.
     fn uncapped(&self, view: &View<'_>) -> Option<usize> {
-        let to = self.capped_at?.min(view.top);
+        let turned_to = self.alternative.filter(|_| self.turned);
+        let to = self.capped_at.or(turned_to)?.min(view.top);
         let far = view.creeping || to as f64 >= LEAST_STEP * self.level as f64;
         (far && to > self.level).then_some(to)
     }
@@ -348,6 +361,9 @@ impl Search {
         let from = self.level;
         if self.capped_at.is_some_and(|at| to >= at) {
             self.capped_at = None;
+        }
+        if self.alternative.is_some_and(|at| to >= at) {
+            self.turned = false;
         }
         self.level = to;
         self.mode = Mode::Reference;

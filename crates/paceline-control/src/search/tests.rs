@@ -441,6 +441,28 @@ fn it_turns_to_where_an_earlier_run_turned() {
 }
 
 #[test]
+fn it_turns_as_far_as_caps_allow_where_the_cores_ease() {
+    let mut changing = learned(9, true);
+    changing.changed_to = Some(200);
+    let mut search = Search::default();
+    search.recall(&changing, 1, 9);
+    let mut rig = Rig::with(search, free);
+    (rig.top, rig.still) = (9, true);
+    rig.run(100);
+    rig.still = false;
+    rig.top = 30;
+    rig.search.eased();
+    // The ramp may have gone on by then.
+    rig.search.begin(rig.now, 18);
+    for (top, level) in [(30, 30), (100, 100), (300, 200)] {
+        rig.top = top;
+        let to = rig.until_move(5).expect("there is room");
+        assert_eq!((to.level, to.reason), (level, Reason::RoomAgain));
+    }
+    assert!(rig.until_move(5).is_none(), "it is there");
+}
+
+#[test]
 fn a_collapse_shows_before_a_window_is_full() {
     let mut rig = Rig::new(32, twenty);
     rig.run(3000);

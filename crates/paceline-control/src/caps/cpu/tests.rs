@@ -306,3 +306,26 @@ fn running_jobs_object_when_they_turn_to_computing() {
     }
     assert!(cap.cap().jobs <= 7, "{:?}", cap.cap());
 }
+
+#[test]
+fn the_longest_jobs_of_a_run_are_not_taken_for_all_when_they_end_last() {
+    let mut cap = CpuCap::new(8.0);
+    let unqueued = |cpu_ms: f64, wall_ms: f64| Attempt {
+        run_queue_delay: Some(Duration::ZERO),
+        ..attempt(cpu_ms, wall_ms)
+    };
+    for n in 0..400 {
+        cap.finished(at(n), &unqueued(60.0, 1500.0), 200);
+    }
+    // No more are begun: those that live for 10 ms end first, those for 4 s last.
+    for n in 0..200 {
+        let wall = 10.0 + 20.0 * f64::from(n);
+        cap.finished(
+            at(400 + n),
+            &unqueued(wall.min(60.0), wall),
+            200 - n as usize,
+        );
+    }
+    let busy = cap.busy_at_the_end().expect("jobs have ended");
+    assert!((0.03..0.045).contains(&busy), "{busy}");
+}
