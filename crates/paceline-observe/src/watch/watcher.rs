@@ -272,8 +272,12 @@ impl Watcher {
         let Some(switches) = self.switches.since_last() else {
             return;
         };
-        let changes =
-            |switch: &Switch| matches!(switch.kind, Kind::Forked { .. } | Kind::Exec | Kind::Exit);
+        let changes = |switch: &Switch| {
+            matches!(
+                switch.kind,
+                Kind::Forked { .. } | Kind::Exec(_) | Kind::Exit
+            )
+        };
         if switches.iter().any(changes) {
             self.scan_due = self.scan_due.min(self.next_scan);
         }
@@ -281,13 +285,14 @@ impl Watcher {
         for switch in switches {
             match switch.kind {
                 Kind::Forked { parent_pid, .. } => {
-                    self.ledger.begin(switch.pid, switch.tid, switch.at);
+                    (self.ledger).begin(switch.pid, switch.tid, parent_pid, switch.at);
                     begun.push((switch.pid, switch.tid, parent_pid));
                 }
                 Kind::Exit => {
                     self.ledger.is_over(switch.tid, switch.at);
                     begun.retain(|(_, tid, _)| *tid != switch.tid);
                 }
+                Kind::Exec(name) => self.ledger.becomes(switch.tid, name),
                 _ => {}
             }
         }
@@ -295,7 +300,7 @@ impl Watcher {
             self.tree.begun(pid, tid, parent, now);
         }
         for switch in switches {
-            if switch.kind == Kind::Exec
+            if matches!(switch.kind, Kind::Exec(_))
                 && let Some(process) = self.tree.processes.get_mut(&switch.pid)
             {
                 process.exec(now);
@@ -346,6 +351,7 @@ impl Watcher {
         let alive = !self.tree.has_ended();
         let processes = self.tree.processes.keys().copied();
         self.bounds.look(now, self.finishing, alive, processes);
+        self.ledger.may_use(self.bounds.cores());
         if measure {
             self.measure_due = now + MEASURE;
         }
