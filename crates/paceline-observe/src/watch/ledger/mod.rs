@@ -306,13 +306,20 @@ impl Ledger {
         }
     }
 
-    /// Of what was taken for waits for a signal, some turn out to be for a lock, and some to be rest.
+    /// Of what was taken for waits for a signal, some turn out to be for a lock, for others, or to be rest.
     fn name_signals(&mut self) {
-        for id in self.waits.reclassify_locks() {
-            self.reclassify_signal(id, Class::Lock);
-            let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
-            self.foremost[Class::Condition] -= moved;
-            self.foremost[Class::Lock] += moved;
+        let known = self.waits.reclassify_known();
+        let locks = self.waits.reclassify_locks();
+        let locks = locks.into_iter().map(|id| (id, Class::Lock));
+        for (id, class) in known.into_iter().chain(locks) {
+            self.reclassify_signal(id, class);
+            if class.is_standby() {
+                self.stands_by(self.waits.of_wall(id));
+            } else {
+                let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
+                self.foremost[Class::Condition] -= moved;
+                self.foremost[class] += moved;
+            }
         }
         for id in self.waits.reclassify_idle(REST) {
             self.reclassify_signal(id, Class::Idle);
