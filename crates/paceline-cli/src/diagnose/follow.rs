@@ -117,8 +117,14 @@ impl Following<'_> {
     }
 
     fn heard(&self, signals: &[i32]) -> Vec<Event> {
-        let terminal = self.target.relation() == Relation::Started && has_terminal();
-        let signals = signals.iter().filter(|signal| **signal != SIGCHLD);
+        let mut signals = signals
+            .iter()
+            .filter(|signal| **signal != SIGCHLD)
+            .peekable();
+        // Asking costs as much as a look, and most of the time that was waited for has just passed.
+        let terminal = signals.peek().is_some()
+            && self.target.relation() == Relation::Started
+            && has_terminal();
         signals
             .map(|&signal| Event::Signal { signal, terminal })
             .collect()

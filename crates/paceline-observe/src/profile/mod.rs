@@ -160,6 +160,9 @@ pub struct ThreadProfile {
     pub alive: Duration,
     /// Its time in each class.
     pub time: ByClass<Duration>,
+    /// Core-seconds of the cores that the program may use for which none of it wanted them while this thread
+    /// ran or was ready. What several computed through is shared out among them.
+    pub spare: Duration,
     /// How often it was put on a core.
     pub slices: u64,
     /// The event loop that it runs, if it does.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::call::{Name, PollSet};
 use super::descriptor::Descriptor;
+use super::kernel_file::whole_text;
 
 /// Numbers are used again: a name is taken for true no longer than this.
 const NAMES_KEPT: Duration = Duration::from_millis(100);
@@ -79,8 +80,8 @@ impl Descriptors {
 
     /// Whether writes to it return when the data is safe on disk.
     pub(crate) fn writes_sync(&self, number: u64) -> bool {
-        fs::read_to_string(self.folder.join(format!("fdinfo/{number}")))
-            .is_ok_and(|text| opened_to_sync(&text))
+        whole_text(&self.folder.join(format!("fdinfo/{number}")))
+            .is_some_and(|text| opened_to_sync(&text))
     }
 
     /// The numbers that a poll looks at; `None` if they cannot be read or are many.
@@ -188,7 +189,7 @@ impl Descriptors {
             .get(&number)
             .is_some_and(|(_, read)| now.saturating_sub(*read) < NAMES_KEPT);
         if !fresh {
-            let text = fs::read_to_string(self.folder.join(format!("fdinfo/{number}"))).ok()?;
+            let text = whole_text(&self.folder.join(format!("fdinfo/{number}")))?;
             self.polled.insert(number, (epoll_members(&text), now));
         }
         let (members, _) = self.polled.get(&number)?;

@@ -4,9 +4,9 @@
 //! than we may hold; the rest is opened for each reading.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -57,6 +57,24 @@ impl KernelFile {
     }
 }
 
+/// As much as most such files hold.
+const USUAL_BYTES: usize = 8 * 1024;
+
+/// The whole of a file that is read once.
+///
+/// Such files do not tell how long they are. Who begins with small pieces asks the kernel ten times for what it would
+/// have told at once.
+pub(crate) fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same as text.
+pub(crate) fn whole_text(path: &Path) -> Option<String> {
+    String::from_utf8(whole(path).ok()?).ok()
+}
+
 impl Drop for KernelFile {
     fn drop(&mut self) {
         if self.held.is_some() {
@@ -88,6 +106,17 @@ mod tests {
         assert!(open().held.is_some());
         drop(two);
         assert_eq!(allowance.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_longer_than_most_is_read_to_its_end() {
+        let path = std::env::temp_dir().join(format!("whole-{}", std::process::id()));
+        let text = "0123456789".repeat(USUAL_BYTES);
+        std::fs::write(&path, &text).expect("writes");
+        let read = whole_text(&path);
+        std::fs::remove_file(&path).expect("removes");
+        assert_eq!(read, Some(text));
+        assert!(whole(Path::new("/proc/self/nothing")).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What kind of program a process runs, from its file: whose threads have a scheduler of their own.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use super::loops::Language;
 /// The note of the Go linker lies near the beginning of the file.
 const GO_NOTE_WITHIN: u64 = 16 * 1024;
 
-/// Of the process with this folder in `/proc`.
-pub(crate) fn language_of(folder: &Path) -> Language {
-    if fs::read(folder.join("comm")).is_ok_and(|name| name.starts_with(b"beam")) {
+/// Of the process with this folder in `/proc`, of this name and with these `maps`.
+pub(crate) fn language_of(folder: &Path, name: &str, maps: &str) -> Language {
+    if name.starts_with("beam") {
         return Language::Erlang;
     }
-    let mut start = Vec::new();
+    let mut start = Vec::with_capacity(GO_NOTE_WITHIN as usize);
     if let Ok(file) = File::open(folder.join("exe")) {
         // What cannot be read is unknown.
         let _ = file.take(GO_NOTE_WITHIN).read_to_end(&mut start);
@@ -22,8 +22,7 @@ pub(crate) fn language_of(folder: &Path) -> Language {
     if has_go_note(&start) {
         return Language::Go;
     }
-    let maps = fs::read(folder.join("maps")).unwrap_or_default();
-    if contains(&maps, b"/libjvm.so") {
+    if maps.contains("/libjvm.so") {
         return Language::Java;
     }
     Language::Unknown
@@ -46,6 +45,10 @@ mod tests {
     fn go_is_known_by_its_note() {
         assert!(has_go_note(b"\x04\0\0\0\x53\0\0\0\x04\0\0\0Go\0\0abc"));
         assert!(!has_go_note(b"Go\0\0"));
-        assert_eq!(language_of(Path::new("/proc/self")), Language::Unknown);
+        let own = |name, maps| language_of(Path::new("/proc/self"), name, maps);
+        assert_eq!(own("app", ""), Language::Unknown);
+        assert_eq!(own("beam.smp", ""), Language::Erlang);
+        let java = "7f00-7f01 r-xp 0 0 0 /usr/lib/jvm/libjvm.so\n";
+        assert_eq!(own("app", java), Language::Java);
     }
 }

@@ -3,9 +3,7 @@
 //! The lock lies in the interpreter's static data, `_PyRuntime`: in a writable mapping of the library or the
 //! program, or in the unnamed one right behind that holds what starts as zeros.
 
-use std::fs;
 use std::ops::Range;
-use std::path::Path;
 
 /// The addresses of Python's static data in a process.
 #[derive(Clone, Debug, Default)]
@@ -14,15 +12,8 @@ pub(crate) struct PythonRuntime {
 }
 
 impl PythonRuntime {
-    /// Of the process with this folder in `/proc`; empty if it runs no Python or may not be read.
-    pub(crate) fn of(folder: &Path) -> Self {
-        fs::read(folder.join("maps")).map_or_else(
-            |_| Self::default(),
-            |maps| Self::in_maps(&String::from_utf8_lossy(&maps)),
-        )
-    }
-
-    fn in_maps(maps: &str) -> Self {
+    /// Of a process with these `maps`; empty if it runs no Python.
+    pub(crate) fn in_maps(maps: &str) -> Self {
         let mut ranges = Vec::new();
         let mut behind: Option<u64> = None;
         for line in maps.lines() {
@@ -99,7 +90,8 @@ mod tests {
 
     #[test]
     fn this_test_is_no_python() {
-        assert!(!PythonRuntime::of(Path::new("/proc/self")).is_there());
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("reads");
+        assert!(!PythonRuntime::in_maps(&maps).is_there());
         assert!(!PythonRuntime::in_maps("junk\n\n5000 rw\n").is_there());
     }
 }

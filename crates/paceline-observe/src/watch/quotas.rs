@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::kernel_file::whole_text;
 use crate::cgroup::{Groups, Version};
 use crate::cores::quota_of;
 
@@ -77,7 +78,7 @@ impl Quotas {
 
     /// The least quota of a process's groups, infinite if they have none; `None` if the process is gone.
     fn ask(&mut self, pid: i32) -> Option<f64> {
-        let membership = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let membership = whole_text(Path::new(&format!("/proc/{pid}/cgroup")))?;
         if let Some((_, least)) = self.known.iter().find(|(known, _)| *known == membership) {
             return Some(*least);
         }
@@ -116,7 +117,7 @@ impl Quotas {
 }
 
 fn throttled(folder: &Path, version: Version) -> Option<Duration> {
-    throttled_in(&fs::read_to_string(folder.join("cpu.stat")).ok()?, version)
+    throttled_in(&whole_text(&folder.join("cpu.stat"))?, version)
 }
 
 fn throttled_in(text: &str, version: Version) -> Option<Duration> {

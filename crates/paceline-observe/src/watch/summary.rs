@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::bounds::Bounds;
-use super::ledger::{Ledger, Sums, ThreadSums};
+use super::ledger::{Ledger, Origin, Sums, ThreadSums};
 use super::loops::{Candidate, Language, event_loop};
 use super::outside::OutsideBase;
 use super::peers::Peers;
 use super::pools::{Member, pools};
 use super::python::Python;
+use super::sources::switches::Name;
 use super::switching::Switching;
 use super::tree::Tree;
 use super::watched::Watched;
@@ -220,11 +221,14 @@ fn cpu_time(kept: &Ended, cpu: Duration) -> CpuTime {
 fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<ThreadProfile> {
     let nobody = (String::new(), 0);
     let threads: Vec<&ThreadSums> = sums.threads.iter().take(MOST_THREADS).collect();
+    let unmet = of_unmet(&threads, kept);
     let members: Vec<Member<'_>> = threads
         .iter()
         .map(|thread| {
             let known = kept.names.get(&thread.tid);
+            let known = known.or_else(|| unmet.get(&thread.tid));
             let known = known.or_else(|| sister(thread, &threads, kept));
+            let known = known.or_else(|| unmet.get(&thread.pid));
             let (name, parent) = known.unwrap_or(&nobody);
             Member {
                 pid: thread.pid,
@@ -271,6 +275,7 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
                 began: thread.began.saturating_sub(began),
                 alive: thread.alive,
                 time: thread.time,
+                spare: thread.spare,
                 slices: thread.slices,
                 slept_in_poll: slept_in_poll(thread, sums),
                 loop_blocked_by: event_loop
@@ -281,6 +286,27 @@ fn describe(sums: &Sums, kept: &Ended, python: &Python, began: Duration) -> Vec<
             }
         })
         .collect()
+}
+
+/// Names and parents of processes that no look met. They have the names of those they come from, unless they became
+/// other programs.
+fn of_unmet(threads: &[&ThreadSums], kept: &Ended) -> HashMap<i32, (String, i32)> {
+    let mut origins: Vec<(Duration, i32, Origin)> = threads
+        .iter()
+        .filter_map(|thread| Some((thread.began, thread.tid, thread.origin?)))
+        .collect();
+    // Parents come first.
+    origins.sort_by_key(|(began, ..)| *began);
+    let mut known: HashMap<i32, (String, i32)> = HashMap::new();
+    for (_, tid, origin) in origins {
+        let name = origin.name.map(Name::text).or_else(|| {
+            let parent = kept.names.get(&origin.parent);
+            let parent = parent.or_else(|| known.get(&origin.parent));
+            parent.map(|(name, _)| name.clone())
+        });
+        known.insert(tid, (name.unwrap_or_default(), origin.parent));
+    }
+    known
 }
 
 /// What is known of the thread that began nearest to one that no look met, in the same process: threads that are

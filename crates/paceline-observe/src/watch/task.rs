@@ -1,11 +1,10 @@
 //! One thread under observation.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::call::Now;
-use super::kernel_file::{Allowance, KernelFile};
+use super::kernel_file::{Allowance, KernelFile, whole};
 use super::ledger::WaitId;
 
 /// A thread and its files.
@@ -97,14 +96,14 @@ impl Task {
 
 /// The letter of a thread's state, from its folder in `/proc`.
 pub(crate) fn state_of(folder: &Path) -> Option<char> {
-    let bytes = fs::read(folder.join("stat")).ok()?;
+    let bytes = whole(&folder.join("stat")).ok()?;
     let end = bytes.iter().rposition(|byte| *byte == b')')?;
     bytes.get(end + 2).map(|byte| char::from(*byte))
 }
 
 /// The name that the kernel has for a thread or process, which may be any bytes.
 pub(crate) fn name_of(folder: &Path) -> String {
-    let bytes = fs::read(folder.join("comm")).unwrap_or_default();
+    let bytes = whole(&folder.join("comm")).unwrap_or_default();
     let name = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     String::from_utf8_lossy(name).into_owned()
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::descriptors::{Descriptors, Scan};
-use super::kernel_file::{Allowance, KernelFile};
+use super::kernel_file::{Allowance, KernelFile, whole};
 use super::language::language_of;
 use super::loops::Language;
 use super::python_runtime::PythonRuntime;
@@ -165,6 +165,7 @@ impl Watched {
 
     /// It has become another program.
     pub(crate) fn exec(&mut self, now: Duration) {
+        self.renamed = true;
         self.read_program(true, now);
         for task in self.tasks.values_mut() {
             task.read_name();
@@ -186,7 +187,10 @@ impl Watched {
             return;
         }
         let program = fs::read_link(self.folder.join("exe")).ok();
-        let mut name = name_of(&self.folder);
+        let mut name = String::new();
+        if self.renamed {
+            name = name_of(&self.folder);
+        }
         if name.is_empty() {
             name.clone_from(&self.name);
         }
@@ -199,9 +203,11 @@ impl Watched {
         self.name = name;
         if !self.examined && now.saturating_sub(self.found) >= SOON {
             self.examined = true;
-            self.python = PythonRuntime::of(&self.folder);
+            let maps = whole(&self.folder.join("maps")).unwrap_or_default();
+            let maps = String::from_utf8_lossy(&maps);
+            self.python = PythonRuntime::in_maps(&maps);
             self.stacks_are_read = false;
-            self.language = language_of(&self.folder);
+            self.language = language_of(&self.folder, &self.name, &maps);
         }
     }
 

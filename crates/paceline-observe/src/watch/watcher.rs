@@ -69,6 +69,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Names of threads are read again this often.
 const NAMES: Duration = Duration::from_secs(1);
 
+/// Waking for a look may cost as much as the look. What this thread did since the last one is taken for that, up to
+/// this: it may have work of its own.
+const WAKING: Duration = Duration::from_micros(40);
+
 /// Files that we hold open at most, whatever the limit.
 const MOST_FILES: u64 = 60_000;
 
@@ -91,6 +95,8 @@ pub struct Watcher {
     names_due: Duration,
     looks: u64,
     cost: Duration,
+    /// What this thread had used after the last look.
+    used: Duration,
     python: Python,
     switches: Switching,
     finishing: bool,
@@ -154,6 +160,7 @@ impl Watcher {
             names_due: began,
             looks: 0,
             cost: Duration::ZERO,
+            used: clock::of_this_thread(),
             python: Python::default(),
             switches,
             finishing: false,
@@ -174,7 +181,8 @@ impl Watcher {
 
     /// Looks at everything once.
     pub fn look(&mut self) -> Next {
-        let cost = clock::of_this_thread();
+        let begins = clock::of_this_thread();
+        let waking = begins.saturating_sub(self.used).min(WAKING);
         let instant = Instant::now();
         let now = clock::now();
         self.looks += 1;
@@ -232,7 +240,8 @@ impl Watcher {
         self.ledger
             .close_round(now, requests, self.switches.since_last());
         self.last = now;
-        let cost = clock::of_this_thread().saturating_sub(cost);
+        self.used = clock::of_this_thread();
+        let cost = self.used.saturating_sub(begins) + waking;
         self.cost += cost;
         Next {
             alive: !self.tree.has_ended(),
@@ -272,8 +281,12 @@ impl Watcher {
         let Some(switches) = self.switches.since_last() else {
             return;
         };
-        let changes =
-            |switch: &Switch| matches!(switch.kind, Kind::Forked { .. } | Kind::Exec | Kind::Exit);
+        let changes = |switch: &Switch| {
+            matches!(
+                switch.kind,
+                Kind::Forked { .. } | Kind::Exec(_) | Kind::Exit
+            )
+        };
         if switches.iter().any(changes) {
             self.scan_due = self.scan_due.min(self.next_scan);
         }
@@ -281,13 +294,14 @@ impl Watcher {
         for switch in switches {
             match switch.kind {
                 Kind::Forked { parent_pid, .. } => {
-                    self.ledger.begin(switch.pid, switch.tid, switch.at);
+                    (self.ledger).begin(switch.pid, switch.tid, parent_pid, switch.at);
                     begun.push((switch.pid, switch.tid, parent_pid));
                 }
                 Kind::Exit => {
                     self.ledger.is_over(switch.tid, switch.at);
                     begun.retain(|(_, tid, _)| *tid != switch.tid);
                 }
+                Kind::Exec(name) => self.ledger.becomes(switch.tid, name),
                 _ => {}
             }
         }
@@ -295,7 +309,7 @@ impl Watcher {
             self.tree.begun(pid, tid, parent, now);
         }
         for switch in switches {
-            if switch.kind == Kind::Exec
+            if matches!(switch.kind, Kind::Exec(_))
                 && let Some(process) = self.tree.processes.get_mut(&switch.pid)
             {
                 process.exec(now);
@@ -346,6 +360,7 @@ impl Watcher {
         let alive = !self.tree.has_ended();
         let processes = self.tree.processes.keys().copied();
         self.bounds.look(now, self.finishing, alive, processes);
+        self.ledger.may_use(self.bounds.cores());
         if measure {
             self.measure_due = now + MEASURE;
         }

@@ -29,7 +29,7 @@ const SHORT: f64 = 0.25;
 /// … and so many of them come one after the other.
 const MANY: usize = 8;
 /// For these a process of this name is the way to pause.
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
+pub(super) const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "zsh", "ksh"];
 const PAUSE: &str = "sleep";
 /// One that lived for this share of the wall is no step in a sequence.
 const LASTING: f64 = 0.5;

@@ -19,6 +19,13 @@ const WORTH: f64 = 1.15;
 /// Of what the others compute, this much lies beside the busiest one's: a goroutine that moves from one
 /// thread to the next makes uneven threads too, but these compute in turns.
 const BESIDE: f64 = 0.5;
+/// Workers whose sums are even may be uneven in each round, the one or the other in turn. More than this at once
+/// compute, while any does …
+const IN_COMPANY: f64 = 1.15;
+/// … and if there were always work for all they would be done faster by this factor: else the cores are busy …
+const ROUNDS_WORTH: f64 = 1.25;
+/// … and what they lack is not that they wait for something else.
+const HELD_UP: f64 = 0.5;
 /// Workers that meet at a barrier run together in between: more than this at once.
 const TOGETHER: f64 = 1.15;
 /// Workers that wait for each other for at least this share of their lives, though their sums are even.
@@ -62,6 +69,42 @@ pub(super) const UNEVEN: Rule = Rule {
         )
     },
     prescribe: |f| even_out(f, even_gain(f)),
+};
+
+pub(super) const ROUNDS: Rule = Rule {
+    cause: Cause::Imbalance,
+    borders: &[
+        Border::share_at_least(COMPUTE, "of the time it computes", |f| f.compute),
+        Border::share_at_least(
+            SHARE,
+            "of the compute is done side by side by workers",
+            |f| f.workers.share,
+        ),
+        Border {
+            width: 0.1,
+            ..Border::at_least(IN_COMPANY, "workers compute at once, while any does", |f| {
+                f.workers.crowd
+            })
+        },
+        Border {
+            width: 0.1,
+            ..Border::at_least(
+                ROUNDS_WORTH,
+                "times as fast it would be if none of them had to wait for the slowest",
+                rounds_gain,
+            )
+        },
+        Border::below(HELD_UP, "", |f| ratio(f.workers.held_up, f.workers.missed)).unsaid(),
+    ],
+    weight: 0.95,
+    sentence: |f| {
+        format!(
+            "Workers wait for the slowest, round after round: of {}, {} compute at once while any does.",
+            f.workers.count,
+            words::number(f.workers.crowd)
+        )
+    },
+    prescribe: |f| even_out(f, rounds_gain(f)),
 };
 
 pub(super) const BARRIER: Rule = Rule {
@@ -115,9 +158,20 @@ fn even_gain(facts: &Facts<'_>) -> f64 {
     )
 }
 
+/// How much faster the workers would be done if there were always work for all, were nobody else on the cores.
+fn rounds_gain(facts: &Facts<'_>) -> f64 {
+    let workers = &facts.workers;
+    let lanes = facts.cores.max(1.0).min(workers.count as f64);
+    let apart = (facts.wall - workers.of_wall).max(0.0);
+    ratio(
+        apart + (workers.work.sum + workers.missed) / lanes,
+        apart + workers.work.sum / lanes,
+    )
+}
+
 /// Workers are seen to wait for the slowest: cores that are wanted for a while rest later.
 pub(super) fn is_uneven(facts: &Facts<'_>) -> bool {
-    UNEVEN.matches(facts)
+    UNEVEN.matches(facts) || ROUNDS.matches(facts)
 }
 
 fn even_out(facts: &Facts<'_>, gain: f64) -> super::super::Prescription {

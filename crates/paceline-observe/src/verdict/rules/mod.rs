@@ -30,7 +30,7 @@ use super::rule::Rule;
 pub(super) static LAST: &Rule = &undetermined::UNEXPLAINED;
 
 /// In the order in which they are tried.
-pub(super) static RULES: [&Rule; 37] = [
+pub(super) static RULES: [&Rule; 38] = [
     &undetermined::TOO_SHORT,
     &undetermined::TOO_FEW_LOOKS,
     &undetermined::AT_REST,
@@ -47,6 +47,7 @@ pub(super) static RULES: [&Rule; 37] = [
     &saturated::RULE,
     &overlapped_cpu::RULE,
     &imbalance::UNEVEN,
+    &imbalance::ROUNDS,
     &imbalance::BARRIER,
     &serial_cpu::RULE,
     &commit_latency::RULE,

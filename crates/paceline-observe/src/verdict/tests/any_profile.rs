@@ -52,13 +52,14 @@ prop_compose! {
         began in time(),
         alive in time(),
         time in times(),
+        spare in time(),
         slices in any::<u64>(),
         event_loop in event_loop(),
         loop_blocked_by in prop::option::of(0_usize..6),
         pool in prop::option::of(0_usize..2),
     ) -> ThreadProfile {
         let [pid, tid, parent] = ids;
-        ThreadProfile { pid, parent, tid, name, began, alive, time, slices, event_loop, slept_in_poll: Duration::ZERO, loop_blocked_by, pool }
+        ThreadProfile { pid, parent, tid, name, began, alive, time, spare, slices, event_loop, slept_in_poll: Duration::ZERO, loop_blocked_by, pool }
     }
 }
 

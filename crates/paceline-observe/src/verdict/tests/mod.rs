@@ -4,6 +4,7 @@ mod any_profile;
 mod computing;
 mod event_loops;
 mod program;
+mod rounds;
 mod starting;
 mod thin_evidence;
 mod turns;

@@ -49,6 +49,8 @@ pub(crate) struct Account {
     pub(crate) time: ByClass<f64>,
     pub(crate) waits: HashMap<WaitId, f64>,
     pub(crate) slices: u64,
+    /// See [`Union::spare`](super::sweep::Union::spare).
+    pub(crate) spare: f64,
     /// Seconds that may still turn out to have been spent running or queueing; below zero if more was
     /// counted as such than has passed.
     held: f64,
@@ -71,6 +73,7 @@ impl Account {
             time: ByClass::default(),
             waits: HashMap::new(),
             slices: 0,
+            spare: 0.0,
             held: 0.0,
             open: 0.0,
             nameless: 0.0,

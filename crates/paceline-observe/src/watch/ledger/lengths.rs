@@ -75,7 +75,7 @@ impl Lengths {
                         sleeper.wake(switch.at, waits);
                     }
                 }
-                Kind::Out { preempted: true } | Kind::Forked { .. } | Kind::Exec => {}
+                Kind::Out { preempted: true } | Kind::Forked { .. } | Kind::Exec(_) => {}
             }
         }
     }

@@ -7,7 +7,9 @@ mod account;
 mod chance;
 mod course;
 mod lengths;
+mod sweep;
 mod union;
+mod unmet;
 mod waits;
 
 use std::collections::{HashMap, HashSet};
@@ -16,14 +18,17 @@ use std::time::Duration;
 use crate::profile::{ByClass, Class, Overlap, Progress, Wait};
 
 pub(crate) use account::{Doing, Seen};
+pub(crate) use unmet::Origin;
 pub(crate) use waits::{WaitId, seconds};
 
-use super::sources::switches::Switch;
+use super::sources::switches::{Name, Switch};
 use account::Account;
 use chance::by_chance;
 use course::Course;
 use lengths::Lengths;
-use union::{Follower, Glimpse, Loose, Union};
+use sweep::Union;
+use union::{Follower, Glimpse, Loose};
+use unmet::Unmet;
 use waits::Waits;
 
 /// Who waits on a condition variable this long, on average, has no work.
@@ -44,14 +49,7 @@ pub(crate) struct Ledger {
     glimpses: Vec<Glimpse>,
     follower: Follower,
     lengths: Lengths,
-    /// When threads began that no look has met yet, and in which process.
-    births: HashMap<i32, (i32, Duration)>,
-    /// What such threads did so far.
-    loose: HashMap<i32, Unmet>,
-    /// Those of them that have ended.
-    unmet: HashMap<i32, Life>,
-    /// How many there were, without the first threads of processes.
-    unmet_threads: usize,
+    unmet: Unmet,
     /// Those that have ended, as far as switches tell.
     over: HashSet<i32>,
     /// Places in `ended` of those whose last switches may be still to come.
@@ -69,32 +67,21 @@ pub(crate) struct Ledger {
     last_round: Option<Duration>,
 }
 
-/// What is known of a thread by its switches alone, in seconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Unmet {
-    cpu: f64,
-    queued: f64,
-}
-
-/// When a thread lived that no look met.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    pid: i32,
-    began: Duration,
-    ended: Duration,
-}
-
 /// A thread's sums.
 pub(crate) struct ThreadSums {
     pub(crate) tid: i32,
     pub(crate) pid: i32,
     /// A look met it; else it is known by its switches alone, and what it waited for is not.
     pub(crate) met: bool,
+    /// Of a process that no look met.
+    pub(crate) origin: Option<Origin>,
     /// On the clock of the looks.
     pub(crate) began: Duration,
     pub(crate) alive: Duration,
     pub(crate) slices: u64,
     pub(crate) time: ByClass<Duration>,
+    /// See [`Union::spare`].
+    pub(crate) spare: Duration,
     /// By the place in [`Sums::waits`].
     pub(crate) waits: Vec<(usize, Duration)>,
 }
@@ -110,7 +97,7 @@ pub(crate) struct Sums {
     pub(crate) threads: Vec<ThreadSums>,
     pub(crate) threads_seen: usize,
     pub(crate) waits: Vec<Wait>,
-    /// Of those that no look met and that are not among `threads`; in `time` too.
+    /// Of processes that no look met, and of threads that are not among `threads`; in `time` too.
     pub(crate) unmet_cpu: Duration,
 }
 
@@ -126,9 +113,9 @@ impl Ledger {
         }
         if !self.threads.contains_key(&tid) {
             self.threads_seen += 1;
-            let birth = self.births.remove(&tid);
-            let account = match birth {
-                Some((_, birth)) if new => Account::born(pid, birth),
+            let birth = self.unmet.take_birth(tid);
+            let account = match &birth {
+                Some(birth) if new => Account::born(pid, birth.at),
                 _ => Account::open(pid, seen, new),
             };
             self.threads.insert(tid, account);
@@ -137,7 +124,7 @@ impl Ledger {
                 return;
             }
             // Its counters tell of it from its beginning.
-            self.loose.remove(&tid);
+            self.unmet.forget(tid);
         }
         let Some(account) = self.threads.get_mut(&tid) else {
             return;
@@ -156,28 +143,47 @@ impl Ledger {
         });
     }
 
+    /// From now on, the program may use so many cores.
+    pub(crate) fn may_use(&mut self, cores: f64) {
+        self.follower.cores = cores;
+    }
+
     /// A thread has begun.
-    pub(crate) fn begin(&mut self, pid: i32, tid: i32, at: Duration) {
+    pub(crate) fn begin(&mut self, pid: i32, tid: i32, parent: i32, at: Duration) {
+        let ended = self
+            .ending
+            .get(&tid)
+            .and_then(|place| self.ended.get(*place));
+        if ended.is_some_and(|(_, account)| account.last.at >= at) {
+            // Looks have met it and found its end before its beginning was heard of.
+            return;
+        }
         self.over.remove(&tid);
         self.ending.remove(&tid);
-        self.births.insert(tid, (pid, at));
+        self.unmet.begin(pid, tid, parent, at);
+    }
+
+    /// A process has become the program of this name.
+    pub(crate) fn becomes(&mut self, tid: i32, name: Name) {
+        self.unmet.becomes(tid, name);
     }
 
     /// A thread is over, by its switches. Looks may find it a little longer.
     pub(crate) fn is_over(&mut self, tid: i32, at: Duration) {
-        let Some((pid, began)) = self.births.remove(&tid) else {
+        let Some(birth) = self.unmet.take_birth(tid) else {
             return;
         };
         self.over.insert(tid);
         // A look may have met it before its beginning was heard of.
-        if pid == tid || self.threads.contains_key(&tid) {
-            return;
+        if !self.threads.contains_key(&tid) {
+            let room = self.has_room();
+            self.unmet.ends(tid, birth, at, room);
         }
-        self.unmet_threads += 1;
-        if self.ended.len() + self.unmet.len() < MOST_ENDED {
-            let ended = at.max(began);
-            self.unmet.insert(tid, Life { pid, began, ended });
-        }
+    }
+
+    /// For one more that has ended.
+    fn has_room(&self) -> bool {
+        self.ended.len() + self.unmet.described() < MOST_ENDED
     }
 
     /// A thread is gone.
@@ -187,7 +193,7 @@ impl Ledger {
         };
         self.follower.forget(tid, now);
         account.close(&mut self.waits);
-        if self.ended.len() + self.unmet.len() < MOST_ENDED {
+        if self.has_room() {
             self.ending.insert(tid, self.ended.len());
             self.ended.push((tid, account));
         } else {
@@ -199,20 +205,19 @@ impl Ledger {
 
     /// A thread was not met in a round: before its first look, or after its last one.
     fn add_loose(&mut self, loose: Loose) {
-        let account = match self.threads.get_mut(&loose.tid) {
-            Some(account) => Some(account),
-            None => self
-                .ending
-                .get(&loose.tid)
-                .and_then(|place| self.ended.get_mut(*place))
-                .map(|(_, account)| account),
-        };
-        if let Some(account) = account {
+        if let Some(account) = account(&mut self.threads, &mut self.ended, &self.ending, loose.tid)
+        {
             account.add_unmet(loose.cpu, loose.queued, loose.waited, &mut self.waits);
         } else {
-            let unmet = self.loose.entry(loose.tid).or_default();
-            unmet.cpu += loose.cpu;
-            unmet.queued += loose.queued;
+            self.unmet.add(loose);
+        }
+    }
+
+    fn add_spare(&mut self, tid: i32, seconds: f64) {
+        if let Some(account) = account(&mut self.threads, &mut self.ended, &self.ending, tid) {
+            account.spare += seconds;
+        } else {
+            self.unmet.add_spare(tid, seconds);
         }
     }
 
@@ -241,8 +246,13 @@ impl Ledger {
             union
         } else {
             self.lengths.go_silent(&mut self.waits);
-            by_chance(&glimpses, length, polled)
+            by_chance(&glimpses, length, polled, self.follower.cores)
         };
+        for (tid, seconds) in &union.spare {
+            if !self.fresh.contains(tid) {
+                self.add_spare(*tid, *seconds);
+            }
+        }
         self.fresh.clear();
         self.add(&union);
         let disk = self.foremost[Class::Disk] + self.foremost[Class::PageFault];
@@ -278,8 +288,7 @@ impl Ledger {
             .values()
             .chain(self.ended.iter().map(|(_, account)| account));
         let met: f64 = accounts.map(|account| account.time[Class::Cpu]).sum();
-        let unmet: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();
-        seconds(met + unmet + self.forgotten[Class::Cpu])
+        seconds(met + self.unmet.sum().cpu + self.forgotten[Class::Cpu])
     }
 
     /// Who waited for a signal for so much of the wall only stood by: what comes behind it was foremost.
@@ -297,13 +306,20 @@ impl Ledger {
         }
     }
 
-    /// Of what was taken for waits for a signal, some turn out to be for a lock, and some to be rest.
+    /// Of what was taken for waits for a signal, some turn out to be for a lock, for others, or to be rest.
     fn name_signals(&mut self) {
-        for id in self.waits.reclassify_locks() {
-            self.reclassify_signal(id, Class::Lock);
-            let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
-            self.foremost[Class::Condition] -= moved;
-            self.foremost[Class::Lock] += moved;
+        let known = self.waits.reclassify_known();
+        let locks = self.waits.reclassify_locks();
+        let locks = locks.into_iter().map(|id| (id, Class::Lock));
+        for (id, class) in known.into_iter().chain(locks) {
+            self.reclassify_signal(id, class);
+            if class.is_standby() {
+                self.stands_by(self.waits.of_wall(id));
+            } else {
+                let moved = (self.waits.of_wall(id)).min(self.foremost[Class::Condition]);
+                self.foremost[Class::Condition] -= moved;
+                self.foremost[class] += moved;
+            }
         }
         for id in self.waits.reclassify_idle(REST) {
             self.reclassify_signal(id, Class::Idle);
@@ -333,12 +349,14 @@ impl Ledger {
             std::mem::take(&mut self.lengths).finish(now, &mut self.waits);
         }
         self.name_signals();
-        let unmet = self.describe_unmet();
+        let of_unmet = self.unmet.sum();
+        let unmet = std::mem::take(&mut self.unmet);
+        let unmet_seen = unmet.seen;
+        let unmet = self.describe(unmet);
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;
-        let unmet_cpu: f64 = self.loose.values().map(|unmet| unmet.cpu).sum();
-        time[Class::Cpu] += unmet_cpu;
-        time[Class::RunQueue] += self.loose.values().map(|unmet| unmet.queued).sum::<f64>();
+        time[Class::Cpu] += of_unmet.cpu;
+        time[Class::RunQueue] += of_unmet.queued;
         let mut threads = Vec::new();
         for (tid, account) in &self.ended {
             for (class, seconds) in account.time.iter() {
@@ -354,14 +372,17 @@ impl Ledger {
                 tid: *tid,
                 pid: account.pid,
                 met: true,
+                origin: None,
                 began: account.first,
                 alive: account.last.at.saturating_sub(account.first),
                 slices: account.slices,
                 time: durations(&account.time),
+                spare: seconds(account.spare),
                 waits,
             });
         }
-        let described: Duration = unmet.iter().map(|thread| thread.time[Class::Cpu]).sum();
+        let threads_of_known = unmet.iter().filter(|thread| thread.origin.is_none());
+        let described: Duration = threads_of_known.map(|thread| thread.time[Class::Cpu]).sum();
         threads.extend(unmet);
         let cpu = |thread: &ThreadSums| std::cmp::Reverse(thread.time[Class::Cpu]);
         threads.sort_by_key(|thread| (cpu(thread), thread.tid));
@@ -377,37 +398,47 @@ impl Ledger {
             },
             course: self.course.into_profile(),
             threads,
-            threads_seen: self.threads_seen + self.unmet_threads,
+            threads_seen: self.threads_seen + unmet_seen,
             waits,
-            unmet_cpu: seconds(unmet_cpu).saturating_sub(described),
+            unmet_cpu: seconds(of_unmet.cpu).saturating_sub(described),
         }
     }
 
-    /// Threads that came and went between looks, in processes that are known.
-    fn describe_unmet(&self) -> Vec<ThreadSums> {
+    /// Threads and processes that came and went between looks, and come from processes that are known.
+    fn describe(&self, unmet: Unmet) -> Vec<ThreadSums> {
         let known: HashSet<i32> = self.ended.iter().map(|(_, account)| account.pid).collect();
-        let lives = self
-            .unmet
-            .iter()
-            .filter(|(_, life)| known.contains(&life.pid));
-        let described = lives.map(|(tid, life)| {
-            let did = self.loose.get(tid).copied().unwrap_or_default();
+        let described = unmet.describe(known).into_iter().map(|one| {
             let mut time = ByClass::default();
-            time[Class::Cpu] = seconds(did.cpu);
-            time[Class::RunQueue] = seconds(did.queued);
+            time[Class::Cpu] = seconds(one.did.cpu);
+            time[Class::RunQueue] = seconds(one.did.queued);
             ThreadSums {
-                tid: *tid,
-                pid: life.pid,
+                tid: one.tid,
+                pid: one.pid,
                 met: false,
-                began: life.began,
-                alive: life.ended.saturating_sub(life.began),
+                origin: one.origin,
+                began: one.began,
+                alive: one.ended.saturating_sub(one.began),
                 slices: 0,
                 time,
+                spare: seconds(one.did.spare),
                 waits: Vec::new(),
             }
         });
         described.collect()
     }
+}
+
+/// Of a thread that looks have met, also if it has ended just now.
+fn account<'a>(
+    threads: &'a mut HashMap<i32, Account>,
+    ended: &'a mut [(i32, Account)],
+    ending: &HashMap<i32, usize>,
+    tid: i32,
+) -> Option<&'a mut Account> {
+    threads.get_mut(&tid).or_else(|| {
+        let place = ending.get(&tid)?;
+        ended.get_mut(*place).map(|(_, account)| account)
+    })
 }
 
 fn waited_for(doing: Doing, waits: &Waits) -> Option<Class> {

@@ -368,7 +368,7 @@ fn switch(at: u64, tid: i32, kind: Kind) -> Switch {
 fn child_at_the_peer() -> (Play, [Switch; 3]) {
     let mut play = Play::default();
     play.ledger.close_round(ms(0), 0, None);
-    play.ledger.begin(5, 5, ms(2));
+    play.ledger.begin(5, 5, 1, ms(2));
     let blocks = Kind::Out { preempted: false };
     let begins = [
         switch(2, 5, MADE),
@@ -448,7 +448,7 @@ fn a_child_that_no_look_met_has_computed_all_the_same() {
         sums.foremost
     );
     assert!(close(sums.unmet_cpu, ms(3)));
-    assert_eq!(sums.threads_seen, 0);
+    assert_eq!(sums.threads_seen, 1);
 }
 
 #[test]
@@ -459,7 +459,7 @@ fn a_thread_that_no_look_met_is_described_by_its_switches() {
     play.round();
     // One of a process that is known, and one of a process that is not.
     for (pid, tid) in [(1, 8), (7, 9)] {
-        play.ledger.begin(pid, tid, ms(2));
+        play.ledger.begin(pid, tid, pid, ms(2));
         play.ledger.is_over(tid, ms(6));
     }
     let switches = [
@@ -486,6 +486,65 @@ fn a_thread_that_no_look_met_is_described_by_its_switches() {
     // The other one is in the sums alone.
     assert!(close(sums.time[Class::Cpu], ms(6)), "{:?}", sums.time);
     assert!(close(sums.unmet_cpu, ms(3)), "{:?}", sums.unmet_cpu);
+}
+
+#[test]
+fn a_process_that_no_look_met_is_described_with_its_origin() {
+    let mut play = Play::default();
+    let rest = play.wait(Class::Child);
+    play.thread(1, 0, 0, 0, Doing::Waiting(rest));
+    play.round();
+    // A child of one that is known, its child, and one of somebody else.
+    for (pid, parent) in [(8, 1), (9, 8), (70, 7)] {
+        play.ledger.begin(pid, pid, parent, ms(1 + pid as u64 / 9));
+        play.ledger.is_over(pid, ms(9));
+    }
+    let switches = [
+        switch(1, 8, MADE),
+        switch(2, 9, MADE),
+        switch(3, 9, Kind::In),
+        switch(9, 9, Kind::Exit),
+    ];
+    play.thread(1, 0, 0, 0, Doing::Waiting(rest));
+    play.ledger.may_use(2.0);
+    play.ledger.close_round(ms(10), 0, Some(&switches));
+    let sums = play.ledger.finish();
+    let mut seen: Vec<(i32, Option<Origin>)> = sums
+        .threads
+        .iter()
+        .map(|thread| (thread.tid, thread.origin))
+        .collect();
+    seen.sort_by_key(|(tid, _)| *tid);
+    let from = |parent| Some(Origin { parent, name: None });
+    assert_eq!(seen, [(1, None), (8, from(1)), (9, from(8))]);
+    // It is alone with two cores, but while its parent is ready too.
+    let child = sums.threads.iter().find(|thread| thread.tid == 9);
+    let spare = child.map(|child| child.spare).unwrap_or_default();
+    assert!(close(spare, ms(0)), "{spare:?}");
+    assert_eq!(sums.threads_seen, 4);
+}
+
+#[test]
+fn who_is_gone_before_its_beginning_is_heard_of_is_described_once() {
+    let mut play = Play::default();
+    let met = ms(10);
+    play.now = met;
+    let rest = play.wait(Class::Child);
+    for tid in [1, 5] {
+        play.thread(tid, 0, 0, 0, Doing::Waiting(rest));
+    }
+    play.round();
+    play.ledger.end(5, met + ms(1));
+    let before = met.saturating_sub(ms(1));
+    play.ledger.begin(5, 5, 1, before);
+    play.ledger.is_over(5, met);
+    // Its number is given again.
+    play.ledger.begin(5, 5, 1, met + ms(2));
+    play.ledger.is_over(5, met + ms(3));
+    let sums = play.ledger.finish();
+    let of_5 = sums.threads.iter().filter(|thread| thread.tid == 5);
+    assert_eq!(of_5.count(), 2);
+    assert_eq!(sums.threads_seen, 3);
 }
 
 #[test]

@@ -7,22 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::account::Part;
-use crate::profile::{ByClass, Class};
+use super::sweep::{Change, Union, sweep};
+use crate::profile::Class;
 use crate::watch::sources::switches::{Kind, Switch};
-
-/// Seconds of a round in which something was done by at least one thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Union {
-    pub(crate) of_wall: ByClass<f64>,
-    /// Each moment given to what takes precedence.
-    pub(crate) foremost: ByClass<f64>,
-    /// What waits for signals have of `foremost`, given to what takes precedence next: if those who wait for
-    /// them turn out to stand by, that is what the program was at.
-    pub(crate) behind_signals: ByClass<f64>,
-    pub(crate) compute: f64,
-    pub(crate) io: f64,
-    pub(crate) both: f64,
-}
 
 /// What two looks and the counters between them say of a thread.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +32,8 @@ const LINGERS: Duration = Duration::from_millis(50);
 pub(crate) struct Follower {
     /// What the switches so far leave each thread at.
     threads: HashMap<i32, Followed>,
+    /// That the program may use.
+    pub(crate) cores: f64,
 }
 
 /// Where a thread stands.
@@ -93,12 +82,12 @@ impl Follower {
         for switch in switches {
             by_thread.entry(switch.tid).or_default().push(switch);
         }
-        let mut changes: Vec<Change> = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         let mut met: HashSet<i32> = HashSet::new();
         for glimpse in glimpses {
             met.insert(glimpse.tid);
             let own = by_thread.remove(&glimpse.tid).unwrap_or_default();
-            self.follow(glimpse, from, to, &own, &mut changes);
+            self.follow(glimpse, from, to, &own, &mut steps);
         }
         let others: HashSet<i32> = self
             .threads
@@ -122,9 +111,9 @@ impl Follower {
                 latest: known.latest,
                 part: Part::default(),
             };
-            let begin = changes.len();
-            self.follow(&unmet, from, to, &own, &mut changes);
-            loose.extend(loose_of(tid, &changes[begin..], to));
+            let begin = steps.len();
+            self.follow(&unmet, from, to, &own, &mut steps);
+            loose.extend(loose_of(tid, &steps[begin..], to));
         }
         // Looks may find one that has ended until somebody has waited for it.
         for thread in self.threads.values_mut() {
@@ -133,7 +122,8 @@ impl Follower {
                 (_, until) => until,
             };
         }
-        (sweep(changes, from, to, requests), loose)
+        let changes = steps.into_iter().map(|step| step.change).collect();
+        (sweep(changes, from, to, requests, self.cores), loose)
     }
 
     /// Looks find a thread no more. Its last switches may be still to come.
@@ -149,7 +139,7 @@ impl Follower {
         from: Duration,
         to: Duration,
         switches: &[&Switch],
-        changes: &mut Vec<Change>,
+        steps: &mut Vec<Step>,
     ) {
         let followed = self.threads.entry(glimpse.tid).or_insert(Followed {
             state: match switches.first().map(|switch| switch.kind) {
@@ -191,12 +181,12 @@ impl Follower {
             Duration::try_from_secs_f64(queued / f64::from(wakes.max(1))).unwrap_or_default();
 
         let mut push = |at: Duration, state: State, class: Option<Class>| {
-            changes.push(Change {
+            let change = Change {
                 at: at.clamp(from, to),
                 tid: glimpse.tid,
-                state,
                 class,
-            });
+            };
+            steps.push(Step { change, state });
         };
         state = first;
         since = from;
@@ -235,7 +225,7 @@ impl State {
             (Self::Absent, Kind::Out { .. }) | (_, Kind::Exit) => Self::Absent,
             (_, Kind::Out { preempted: true } | Kind::Forked { .. }) => Self::Preempted,
             (_, Kind::Out { preempted: false }) => Self::Blocked,
-            (state, Kind::Exec) => state,
+            (state, Kind::Exec(_)) => state,
         }
     }
 
@@ -248,9 +238,15 @@ impl State {
     }
 }
 
+/// A change of a thread, and what it is by its switches alone.
+struct Step {
+    change: Change,
+    state: State,
+}
+
 /// What the changes of one thread come to, if it was there.
-fn loose_of(tid: i32, changes: &[Change], to: Duration) -> Option<Loose> {
-    if changes.iter().all(|change| change.state == State::Absent) {
+fn loose_of(tid: i32, steps: &[Step], to: Duration) -> Option<Loose> {
+    if steps.iter().all(|step| step.state == State::Absent) {
         return None;
     }
     let mut loose = Loose {
@@ -259,10 +255,10 @@ fn loose_of(tid: i32, changes: &[Change], to: Duration) -> Option<Loose> {
         queued: 0.0,
         waited: 0.0,
     };
-    for (n, change) in changes.iter().enumerate() {
-        let end = changes.get(n + 1).map_or(to, |next| next.at);
-        let length = end.saturating_sub(change.at).as_secs_f64();
-        match change.state {
+    for (n, step) in steps.iter().enumerate() {
+        let end = steps.get(n + 1).map_or(to, |next| next.change.at);
+        let length = end.saturating_sub(step.change.at).as_secs_f64();
+        match step.state {
             State::Absent => {}
             State::On => loose.cpu += length,
             State::Preempted => loose.queued += length,
@@ -270,66 +266,6 @@ fn loose_of(tid: i32, changes: &[Change], to: Duration) -> Option<Loose> {
         }
     }
     Some(loose)
-}
-
-/// A thread begins to do something else, or ends.
-struct Change {
-    at: Duration,
-    tid: i32,
-    state: State,
-    class: Option<Class>,
-}
-
-fn sweep(mut changes: Vec<Change>, from: Duration, to: Duration, requests: bool) -> Union {
-    changes.sort_by_key(|change| change.at);
-    let mut union = Union::default();
-    let mut at_it: HashMap<i32, Class> = HashMap::new();
-    let mut counts: ByClass<usize> = ByClass::default();
-    let mut time = from;
-    let mut spend = |until: Duration, time: &mut Duration, counts: &ByClass<usize>| {
-        let length = until.saturating_sub(*time).as_secs_f64();
-        *time = until.max(*time);
-        if length > 0.0 {
-            add(&mut union, length, counts, requests);
-        }
-    };
-    for change in changes {
-        spend(change.at, &mut time, &counts);
-        let before = match change.class {
-            Some(class) => at_it.insert(change.tid, class),
-            None => at_it.remove(&change.tid),
-        };
-        if let Some(before) = before {
-            counts[before] -= 1;
-        }
-        if let Some(class) = change.class {
-            counts[class] += 1;
-        }
-    }
-    spend(to, &mut time, &counts);
-    union
-}
-
-fn add(union: &mut Union, length: f64, counts: &ByClass<usize>, requests: bool) {
-    let (mut compute, mut io, mut foremost, mut next) = (false, requests, None, None);
-    for class in Class::PRECEDENCE {
-        if counts[class] > 0 {
-            union.of_wall[class] += length;
-            compute |= class.is_compute();
-            io |= class.is_io();
-            foremost = foremost.or(Some(class));
-            if class != Class::Condition {
-                next = next.or(Some(class));
-            }
-        }
-    }
-    union.foremost[foremost.unwrap_or(Class::Idle)] += length;
-    if foremost == Some(Class::Condition) {
-        union.behind_signals[next.unwrap_or(Class::Idle)] += length;
-    }
-    union.compute += if compute { length } else { 0.0 };
-    union.io += if io { length } else { 0.0 };
-    union.both += if compute && io { length } else { 0.0 };
 }
 
 #[cfg(test)]
@@ -547,7 +483,7 @@ mod tests {
             let mut follower = Follower::default();
             for union in [
                 follower.round(us(0), us(10_000), &switches, &glimpses, requests).0,
-                by_chance(&glimpses, 10.0 * MS, requests),
+                by_chance(&glimpses, 10.0 * MS, requests, 2.0),
             ] {
                 let sum: f64 = union.foremost.iter().map(|(_, seconds)| seconds).sum();
                 prop_assert!((sum - 10.0 * MS).abs() < 1e-9, "{union:?}");

@@ -241,6 +241,37 @@ impl Waits {
         idle
     }
 
+    /// Waits that looked like those for a signal, at a futex of which it became known later what it is for. Says
+    /// which, and their class.
+    pub(crate) fn reclassify_known(&mut self) -> Vec<(WaitId, Class)> {
+        let mut known: HashMap<Target, (f64, Class)> = HashMap::new();
+        for sum in &self.sums {
+            let target = &sum.activity.target;
+            // A word that looks like a mutex's tells of one wait, not of all at that futex.
+            let told =
+                sum.activity.futex != Some(Futex::Mutex) && sum.activity.class != Class::Condition;
+            if told && matches!(target, Target::Lock { .. }) {
+                let (most, class) = known.entry(target.clone()).or_insert((0.0, Class::Other));
+                if sum.seconds > *most {
+                    (*most, *class) = (sum.seconds, sum.activity.class);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        for (n, sum) in self.sums.iter_mut().enumerate() {
+            // Of one with a line it is known what it is.
+            if sum.class == Class::Condition
+                && sum.line.is_none()
+                && let Some((most, class)) = known.get(&sum.activity.target)
+                && *most > 0.0
+            {
+                sum.class = *class;
+                found.push((WaitId(n), *class));
+            }
+        }
+        found
+    }
+
     /// Time of the wall that something was waited for.
     pub(crate) fn of_wall(&self, id: WaitId) -> f64 {
         self.sums[id.0].of_wall
@@ -467,6 +498,35 @@ mod tests {
             waits.found(id, 3);
         }
         assert!(waits.reclassify_locks().is_empty());
+    }
+
+    #[test]
+    fn what_a_futex_is_for_holds_for_earlier_waits_too() {
+        let at = |class, address| Activity {
+            target: Target::Lock { pid: 1, address },
+            ..activity(class)
+        };
+        let mut waits = Waits::default();
+        let [early, other] =
+            [7, 8].map(|address| waits.intern(at(Class::Condition, address), None));
+        let [rest, join] = [Class::Idle, Class::Join].map(|class| waits.intern(at(class, 7), None));
+        assert_eq!(waits.reclassify_known(), []);
+        // Another thing may have had the address for a moment.
+        waits.add(join, 0.1, 1.0);
+        waits.add(rest, 0.2, 1.0);
+        waits.add(other, 0.2, 1.0);
+        assert_eq!(waits.reclassify_known(), [(early, Class::Idle)]);
+        assert_eq!(waits.class(early), Class::Idle);
+        // The word of a barrier may once be that of a mutex.
+        let mutex = waits.intern(
+            Activity {
+                futex: Some(Futex::Mutex),
+                ..at(Class::Lock, 8)
+            },
+            None,
+        );
+        waits.add(mutex, 0.1, 1.0);
+        assert_eq!(waits.reclassify_known(), []);
     }
 
     #[test]

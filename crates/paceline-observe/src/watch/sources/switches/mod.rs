@@ -28,7 +28,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::order::{MOST_PER_SECOND, Order, Rate};
 use self::record::Record;
-pub(crate) use self::record::{Kind, Switch};
+pub(crate) use self::record::{Kind, Name, Switch};
 use super::Missing;
 use crate::profile::Source;
 

@@ -21,10 +21,30 @@ pub(crate) enum Kind {
     Out { preempted: bool },
     /// It was made by this one. In a process of its own if the process is another.
     Forked { parent_pid: i32, parent_tid: i32 },
-    /// It became another program.
-    Exec,
+    /// It became another program, of this name.
+    Exec(Name),
     /// It ended.
     Exit,
+}
+
+/// The name of a thread, as the kernel keeps it: with a zero at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name([u8; 16]);
+
+impl Name {
+    fn of(bytes: &[u8]) -> Self {
+        let mut name = [0; 16];
+        for (to, from) in name.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        Self(name)
+    }
+
+    /// Made readable.
+    pub(crate) fn text(self) -> String {
+        let text = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
 }
 
 /// A record of interest.
@@ -81,7 +101,11 @@ impl Record {
             }
             EXIT => switch(number(body, 0)?, number(body, 8)?, Kind::Exit),
             // u32 pid, u32 tid, and the name, which is also set without an exec.
-            COMM if misc & COMM_EXEC != 0 => switch(number(body, 0)?, number(body, 4)?, Kind::Exec),
+            COMM if misc & COMM_EXEC != 0 => {
+                let name = body.get(8..body.len().checked_sub(SAMPLE_ID_BYTES)?)?;
+                let exec = Kind::Exec(Name::of(name));
+                switch(number(body, 0)?, number(body, 4)?, exec)
+            }
             // u64 id, u64 lost.
             LOST => Some(Self::Lost(long(body, 8)?)),
             // u64 lost.
@@ -155,7 +179,9 @@ mod tests {
     fn only_a_name_that_an_exec_gave_is_an_exec() {
         let mut body = numbers(&[20, 20]);
         body.extend(b"python3\0");
-        assert_eq!(switch(&record(COMM, 1 << 13, &body)), (20, 20, Kind::Exec));
+        let exec = Kind::Exec(Name::of(b"python3"));
+        assert_eq!(switch(&record(COMM, 1 << 13, &body)), (20, 20, exec));
+        assert_eq!(Name::of(b"python3").text(), "python3");
         assert_eq!(Record::parse(&record(COMM, 0, &body)), None);
     }
 

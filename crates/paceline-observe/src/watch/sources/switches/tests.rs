@@ -106,7 +106,7 @@ fn a_program_is_followed_from_its_exec_to_its_end() {
                 assert_eq!(parent_pid, pid);
                 sleepers.insert(switch.tid);
             }
-            Kind::Exec => execs += 1,
+            Kind::Exec(_) => execs += 1,
             Kind::Exit => assert!(ended.insert(switch.tid)),
         }
     }
@@ -130,7 +130,11 @@ fn nothing_is_seen_before_the_exec() {
     let seen = to_the_end(running, switches);
     // The sleeper execs too, but it inherits events that wait for that as well.
     let first = seen.iter().find(|switch| switch.tid == pid);
-    assert_eq!(first.map(|switch| switch.kind), Some(Kind::Exec));
+    let name = match first.map(|switch| switch.kind) {
+        Some(Kind::Exec(name)) => name.text(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(name, "true");
 }
 
 #[test]
