@@ -112,7 +112,8 @@ impl Account {
     pub(crate) fn add_unmet(&mut self, cpu: f64, queued: f64, waited: f64, waits: &mut Waits) {
         self.time[Class::Cpu] += cpu;
         self.time[Class::RunQueue] += queued;
-        let Some(id) = self.latest_wait.filter(|_| waited > 0.0) else {
+        let latest = self.latest_wait.filter(|id| waits.recurs(*id));
+        let Some(id) = latest.filter(|_| waited > 0.0) else {
             return;
         };
         waits.prolong(id, self.open, waited);
@@ -237,7 +238,10 @@ impl Account {
             between -= 1;
         }
         if between > 0 {
-            let id = last.or(first).or(self.latest_wait);
+            let recurs = |id: &WaitId| waits.recurs(*id);
+            let id = (last.filter(recurs))
+                .or(first.filter(recurs))
+                .or(self.latest_wait.filter(recurs));
             self.guess(id, each * between as f64, part, waits);
             if let Some(id) = id {
                 waits.end(id, between, each);

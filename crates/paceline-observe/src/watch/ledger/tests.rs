@@ -59,6 +59,23 @@ impl Play {
 }
 
 #[test]
+fn what_no_look_met_is_not_taken_for_the_wait_before_the_start() {
+    let mut play = Play::default();
+    let held = crate::watch::activity::plain(Class::Idle, "", "");
+    let held = play.ledger.waits.intern(held, None);
+    play.thread(1, 0, 0, 1, Doing::Waiting(held));
+    play.round();
+    // Many short waits, and each look finds it ready to run.
+    for _ in 0..100 {
+        play.thread(1, 4, 0, 50, Doing::Running);
+        play.round();
+    }
+    let sums = play.ledger.finish();
+    assert!(sums.time[Class::Idle] < ms(20), "{:?}", sums.time);
+    assert!(sums.time[Class::Other] > ms(500), "{:?}", sums.time);
+}
+
+#[test]
 fn one_long_wait_is_one_wait() {
     let mut play = Play::default();
     let id = play.wait(Class::Network);

@@ -133,6 +133,12 @@ impl Waits {
         self.sums[id.0].class
     }
 
+    /// Waits like this one may come again: not the one of a program that we start, for the word to begin.
+    pub(crate) fn recurs(&self, id: WaitId) -> bool {
+        let sum = &self.sums[id.0];
+        sum.class != Class::Idle || !sum.activity.call.is_empty()
+    }
+
     /// A wait has begun while this stood at the futex.
     pub(crate) fn found(&mut self, id: WaitId, word: u32) {
         self.sums[id.0].word.add(word);
