@@ -22,6 +22,8 @@ const SURE: f64 = 4.0;
 const LONG: f64 = 2.5;
 /// Jobs that live that long may hold this part of the slots, if jobs are alike.
 const HELD: f64 = 0.125;
+/// If this part of the jobs in flight has lived for so long, none of them need have ended.
+const STUCK: f64 = 0.875;
 /// And so many times the median is a mean that a few very long jobs make.
 const WIDE: f64 = 1.5;
 /// So many fewer jobs end, so many fewer are served at once. A few more than those may be tried, but
@@ -48,7 +50,11 @@ impl Search {
         // Slots that nobody fills end nothing.
         let full = view.jobs.len() >= self.level && view.waiting >= 1.0;
         let worth = view.waiting * factor > QUEUE.2 * self.level as f64;
-        let longer = self.epoch.lately_above(LONG * survival.median());
+        let long = LONG * survival.median();
+        // Where a peer serves all at once, none ends for long, and to wait for one would bring in as
+        // many again.
+        let stuck = view.jobs.older(view.now - long) as f64 >= STUCK * view.jobs.len() as f64;
+        let longer = self.epoch.lately_above(long) || stuck;
         (clear && full && worth && reference.alike && longer).then_some(factor)
     }
 

@@ -484,6 +484,28 @@ fn a_collapse_shows_before_a_window_is_full() {
 
 /// The level that was reckoned, not measured, is so near the measured one that jobs live as long.
 #[test]
+fn a_collapse_shows_though_no_job_ends() {
+    let mut rig = Rig::new(32, twenty);
+    rig.run(3000);
+    rig.fill();
+    let (settled, began) = (rig.search.best(), rig.now);
+    // All are served at once, and none of them before the others.
+    let ends = rig.running.iter().map(|job| job.0).fold(0.0, f64::max) + 100.0;
+    for job in &mut rig.running {
+        job.0 = ends;
+    }
+    assert_eq!(rig.search.mode, Mode::Hold);
+    let mean = rig.search.usual_wall().expect("it was measured");
+    let moved = (0..100).find_map(|_| {
+        rig.now += 0.1 * mean;
+        rig.step()
+    });
+    let level = moved.expect("it does not wait for one to end");
+    assert!(level < settled && rig.now - began < 5.0 * mean, "{level}");
+    assert_eq!(rig.labels().last(), Some(&"shifted"));
+}
+
+#[test]
 fn a_collapse_shows_at_a_level_next_to_the_measured_one() {
     let mut rig = Rig::new(32, twenty);
     rig.run(3000);
