@@ -55,7 +55,8 @@ impl Search {
         // many again.
         let stuck = view.jobs.older(view.now - long) as f64 >= STUCK * view.jobs.len() as f64;
         let longer = self.epoch.lately_above(long) || stuck;
-        (clear && full && worth && reference.alike && longer).then_some(factor)
+        let fewer = view.within(self.level.saturating_sub(1)) < self.level;
+        (clear && full && worth && reference.alike && longer && fewer).then_some(factor)
     }
 
     /// How long jobs will live at this level is not known yet, so it is no measure for others: the
