@@ -66,6 +66,7 @@ const USUAL_BYTES: usize = 8 * 1024;
 /// have told at once.
 pub(crate) fn whole(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    // Of a file as it is, the library asks for its length first, in two more calls.
     File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -31,15 +31,18 @@ const TOGETHER: f64 = 1.15;
 /// Workers that wait for each other for at least this share of their lives, though their sums are even.
 const SIGNALS: f64 = 0.25;
 
+const COMPUTES: Border = Border::share_at_least(COMPUTE, "of the time it computes", |f| f.compute);
+const BY_WORKERS: Border = Border::share_at_least(
+    SHARE,
+    "of the compute is done side by side by workers",
+    |f| f.workers.share,
+);
+
 pub(super) const UNEVEN: Rule = Rule {
     cause: Cause::Imbalance,
     borders: &[
-        Border::share_at_least(COMPUTE, "of the time it computes", |f| f.compute),
-        Border::share_at_least(
-            SHARE,
-            "of the compute is done side by side by workers",
-            |f| f.workers.share,
-        ),
+        COMPUTES,
+        BY_WORKERS,
         Border {
             width: 0.5,
             ..Border::at_least(
@@ -74,12 +77,8 @@ pub(super) const UNEVEN: Rule = Rule {
 pub(super) const ROUNDS: Rule = Rule {
     cause: Cause::Imbalance,
     borders: &[
-        Border::share_at_least(COMPUTE, "of the time it computes", |f| f.compute),
-        Border::share_at_least(
-            SHARE,
-            "of the compute is done side by side by workers",
-            |f| f.workers.share,
-        ),
+        COMPUTES,
+        BY_WORKERS,
         Border {
             width: 0.1,
             ..Border::at_least(IN_COMPANY, "workers compute at once, while any does", |f| {
@@ -110,12 +109,8 @@ pub(super) const ROUNDS: Rule = Rule {
 pub(super) const BARRIER: Rule = Rule {
     cause: Cause::Imbalance,
     borders: &[
-        Border::share_at_least(COMPUTE, "of the time it computes", |f| f.compute),
-        Border::share_at_least(
-            SHARE,
-            "of the compute is done side by side by workers",
-            |f| f.workers.share,
-        ),
+        COMPUTES,
+        BY_WORKERS,
         Border::share_at_least(
             SIGNALS,
             "of their time the workers wait for each other",

@@ -238,10 +238,8 @@ impl Account {
             between -= 1;
         }
         if between > 0 {
-            let recurs = |id: &WaitId| waits.recurs(*id);
-            let id = (last.filter(recurs))
-                .or(first.filter(recurs))
-                .or(self.latest_wait.filter(recurs));
+            let mut known = [last, first, self.latest_wait].into_iter().flatten();
+            let id = known.find(|id| waits.recurs(*id));
             self.guess(id, each * between as f64, part, waits);
             if let Some(id) = id {
                 waits.end(id, between, each);
