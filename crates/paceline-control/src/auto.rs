@@ -244,7 +244,8 @@ impl Auto {
         }
         self.ended += 1;
         self.mean_wall += (wall.min(1e9) - self.mean_wall) / self.ended.min(256) as f64;
-        self.cpu.finished(self.now, attempt, in_flight);
+        let beside = began.map_or(in_flight, |began| began.beside);
+        self.cpu.finished(self.now, attempt, in_flight, beside);
         self.utilisation.used(attempt.cpu);
         self.memory
             .finished(attempt.peak_rss_bytes, wall, in_flight);

@@ -27,10 +27,8 @@ use crate::smooth::{Mean, fade, weight};
 const ENOUGH_FINISHED: u64 = 8;
 /// Finished jobs are averaged over at least this many.
 const LEAST_WINDOW: f64 = 16.0;
-/// A window gets no shorter than by this for each job that ends.
-const DRAINED: f64 = 0.5;
 /// Jobs that ended last.
-const LATELY: f64 = 8.0;
+const LATELY: f64 = 4.0;
 /// Core seconds of making and reaping one process that no job's own account shows.
 const PROCESS_COST: f64 = 0.000_2;
 /// Core seconds of a new job that are start-up (exec, dynamic loading), not its work.
@@ -158,8 +156,15 @@ impl CpuCap {
         self.saturated
     }
 
-    /// An attempt ended at `now`, while `in_flight` (itself included) were running.
-    pub(crate) fn finished(&mut self, now: Duration, attempt: &Attempt, in_flight: usize) {
+    /// An attempt ended at `now`, while `in_flight` (itself included) were running. It began `beside` so
+    /// many (itself included).
+    pub(crate) fn finished(
+        &mut self,
+        now: Duration,
+        attempt: &Attempt,
+        in_flight: usize,
+        beside: usize,
+    ) {
         let wall = attempt.wall.as_secs_f64();
         let cpu = attempt.cpu.as_secs_f64();
         let demand = cpu + PROCESS_COST;
@@ -168,17 +173,16 @@ impl CpuCap {
         let own = (wall - delay).max(demand.min(wall)).max(1e-6);
 
         let all = &mut self.finished;
-        // Jobs that began together end together and share their luck: one generation is too few.
-        // And where no more are begun, the longest end last; to forget the others for them, as fewer
-        // and fewer are left, would make jobs out to be longer than they are.
-        let kept = (all.window - DRAINED).max(0.0);
-        let window = LEAST_WINDOW.max(2.0 * in_flight as f64).max(kept);
+        // Jobs that began together end together and share their luck: one generation is too few. How many
+        // that are is told by how many there were when it began. There may be far more by now, of which
+        // none has ended, or fewer and fewer, since no more are begun; the longest end last.
+        let window = LEAST_WINDOW.max(2.0 * beside as f64);
         all.count += 1;
         all.window = window;
         let part = weight(all.count, window);
         all.demand += part * (demand - all.demand);
         all.own += part * (own - all.own);
-        let part = weight(all.count, LATELY.max(in_flight as f64 / 4.0));
+        let part = weight(all.count, LATELY.max(beside as f64 / 4.0));
         all.lately.0 += part * (demand - all.lately.0);
         all.lately.1 += part * (own - all.lately.1);
         all.wall.add(wall, window);

@@ -84,11 +84,11 @@ fn queueing_does_not_look_like_waiting() {
     let mut mixed = CpuCap::new(2.0);
     for n in 0..60 {
         ticked.tick(at(n), TICK, &signals(4, 4, 2), 0);
-        carried.finished(at(n), &exact(attempt(100.0, 200.0)), 4);
-        ticked.finished(at(n), &attempt(100.0, 200.0), 4);
-        blind.finished(at(n), &attempt(100.0, 200.0), 4);
+        carried.finished(at(n), &exact(attempt(100.0, 200.0)), 4, 4);
+        ticked.finished(at(n), &attempt(100.0, 200.0), 4, 4);
+        blind.finished(at(n), &attempt(100.0, 200.0), 4, 4);
         let other = attempt(100.0, 200.0);
-        mixed.finished(at(n), &if n % 3 == 0 { exact(other) } else { other }, 4);
+        mixed.finished(at(n), &if n % 3 == 0 { exact(other) } else { other }, 4, 4);
     }
     for cap in [carried, ticked, blind, mixed] {
         assert_eq!(cap.cap().jobs, 2, "{cap:?}");
@@ -109,7 +109,7 @@ fn waits_not_booked_yet_are_seen_in_the_states_and_the_other_way_round() {
         let mut cap = CpuCap::new(2.0);
         for n in 0..40 {
             cap.tick(at(n), TICK, &signals, 0);
-            cap.finished(at(n), &attempt(50.0, 150.0), 6);
+            cap.finished(at(n), &attempt(50.0, 150.0), 6, 6);
         }
         assert_eq!(cap.cap().jobs, 2, "{cap:?}");
     }
@@ -120,7 +120,7 @@ fn a_little_idle_is_not_worth_another_job_on_few_cores() {
     for (cores, expected) in [(2.0, 2), (32.0, 32)] {
         let mut cap = CpuCap::new(cores);
         for n in 0..30 {
-            cap.finished(at(n), &attempt(97.0, 100.0), 2);
+            cap.finished(at(n), &attempt(97.0, 100.0), 2, 2);
         }
         assert_eq!(cap.cap().jobs, expected);
     }
@@ -133,7 +133,7 @@ fn a_leaders_delay_does_not_hide_its_childrens() {
         cap.tick(at(n), TICK, &signals(4, 4, 2), 0);
         let mut shell = attempt(100.0, 200.0);
         shell.run_queue_delay = Some(Duration::ZERO);
-        cap.finished(at(n), &shell, 4);
+        cap.finished(at(n), &shell, 4, 4);
     }
     assert_eq!(cap.cap().jobs, 2);
 }
@@ -142,7 +142,7 @@ fn a_leaders_delay_does_not_hide_its_childrens() {
 fn waiting_jobs_get_headroom() {
     let mut cap = CpuCap::new(8.0);
     for n in 0..30 {
-        cap.finished(at(n), &attempt(29.8, 100.0), 8);
+        cap.finished(at(n), &attempt(29.8, 100.0), 8, 8);
     }
     // 8 / 0.3 × 1.45 = 38.6
     assert_eq!(cap.cap().jobs, 39);
@@ -153,7 +153,7 @@ fn jobs_of_several_threads_need_half_as_many() {
     for (cores, expected) in [(8.0, 4), (3.0, 2), (1.0, 1)] {
         let mut cap = CpuCap::new(cores);
         for n in 0..30 {
-            cap.finished(at(n), &attempt(400.0, 100.0), 2);
+            cap.finished(at(n), &attempt(400.0, 100.0), 2, 2);
         }
         assert_eq!(cap.cap().jobs, expected);
     }
@@ -174,7 +174,7 @@ fn an_earlier_run_speaks_until_enough_have_finished() {
     }
     assert!(wrong.cap().jobs <= 7, "{:?}", wrong.cap());
     for n in 0..30 {
-        cap.finished(at(n), &attempt(100.0, 100.0), 2);
+        cap.finished(at(n), &attempt(100.0, 100.0), 2, 2);
     }
     assert_eq!(cap.cap().jobs, 2);
 }
@@ -188,7 +188,7 @@ fn a_generation_in_step_does_not_undo_what_an_earlier_run_has_learned() {
         for n in 0..jobs {
             let mut ended = attempt(cpu_ms, 60.0);
             ended.run_queue_delay = Some(Duration::from_secs_f64(0.06 - cpu_ms / 1e3));
-            cap.finished(at(n), &ended, 100);
+            cap.finished(at(n), &ended, 100, 100);
         }
         cap.cap().jobs
     };
@@ -218,7 +218,7 @@ fn jobs_in_step_do_not_hold_down_what_idle_cores_could_take() {
             if n % 26 == 0 {
                 let mut ended = attempt(250.0, 650.0);
                 ended.run_queue_delay = Some(Duration::from_millis(350));
-                cap.finished(at(n), &ended, 5);
+                cap.finished(at(n), &ended, 5, 5);
             }
         }
         cap.cap().jobs
@@ -258,7 +258,7 @@ fn tiny_jobs_cannot_run_away() {
                     // The tick meets jobs in the act of exiting, and sees them idle.
                     cap.tick(at(n), TICK, &signals(in_flight, 1, 2), in_flight);
                 }
-                cap.finished(at(n), &attempt(cpu, wall), in_flight);
+                cap.finished(at(n), &attempt(cpu, wall), in_flight, in_flight);
             }
             assert!(
                 cap.cap().jobs <= 3,
@@ -274,7 +274,7 @@ fn sleepers_seen_by_no_tick_still_get_many() {
     let mut cap = CpuCap::new(2.0);
     let mut level = 2;
     for n in 0..2000 {
-        cap.finished(at(n), &attempt(0.6, 101.0), level);
+        cap.finished(at(n), &attempt(0.6, 101.0), level, level);
         level = cap.cap().jobs.min(level * 2);
     }
     assert!((60..400).contains(&level), "{level}");
@@ -287,7 +287,7 @@ fn the_edge_of_saturation_does_not_flap() {
     let mut last = cap.cap().jobs;
     for n in 0..2000 {
         let wall = if n % 40 < 20 { 112.0 } else { 110.0 };
-        cap.finished(at(n), &attempt(100.0, wall), 2);
+        cap.finished(at(n), &attempt(100.0, wall), 2, 2);
         moves += usize::from(cap.cap().jobs != last);
         last = cap.cap().jobs;
     }
@@ -298,7 +298,7 @@ fn the_edge_of_saturation_does_not_flap() {
 fn running_jobs_object_when_they_turn_to_computing() {
     let mut cap = CpuCap::new(2.0);
     for n in 0..50 {
-        cap.finished(at(n), &attempt(1.0, 1000.0), 2);
+        cap.finished(at(n), &attempt(1.0, 1000.0), 2, 2);
     }
     assert!(cap.cap().jobs > 500);
     for n in 50..1050 {
@@ -315,7 +315,7 @@ fn the_longest_jobs_of_a_run_are_not_taken_for_all_when_they_end_last() {
         ..attempt(cpu_ms, wall_ms)
     };
     for n in 0..400 {
-        cap.finished(at(n), &unqueued(60.0, 1500.0), 200);
+        cap.finished(at(n), &unqueued(60.0, 1500.0), 200, 200);
     }
     // No more are begun: those that live for 10 ms end first, those for 4 s last.
     for n in 0..200 {
@@ -324,8 +324,24 @@ fn the_longest_jobs_of_a_run_are_not_taken_for_all_when_they_end_last() {
             at(400 + n),
             &unqueued(wall.min(60.0), wall),
             200 - n as usize,
+            200,
         );
     }
     let busy = cap.busy_at_the_end().expect("jobs have ended");
     assert!((0.03..0.045).contains(&busy), "{busy}");
+}
+
+#[test]
+fn jobs_begun_beside_few_soon_tell_of_other_work_though_many_are_in_flight_by_now() {
+    let after = |beside: usize| {
+        let mut cap = CpuCap::new(2.0);
+        for n in 0..80 {
+            cap.finished(at(n), &attempt(100.0, 100.0), 2, 2);
+        }
+        for n in 0..16 {
+            cap.finished(at(80 + n), &attempt(1.0, 200.0), 200, beside);
+        }
+        cap.cap().jobs
+    };
+    assert!(after(4) > 3 * after(200), "{} {}", after(4), after(200));
 }
