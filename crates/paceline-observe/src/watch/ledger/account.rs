@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::union::Loose;
 use super::waits::{WaitId, Waits};
 use crate::profile::{ByClass, Class};
 
@@ -108,18 +109,24 @@ impl Account {
     }
 
     /// Adds what switches tell of the time after the last look, in seconds. What it waited for then is taken
-    /// to be what it waited for last.
-    pub(crate) fn add_unmet(&mut self, cpu: f64, queued: f64, waited: f64, waits: &mut Waits) {
-        self.time[Class::Cpu] += cpu;
-        self.time[Class::RunQueue] += queued;
-        let latest = self.latest_wait.filter(|id| waits.recurs(*id));
-        let Some(id) = latest.filter(|_| waited > 0.0) else {
-            return;
-        };
-        waits.prolong(id, self.open, waited);
+    /// to be what it waited for last, or what its like usually wait for. Says what that is.
+    pub(crate) fn add_unmet(
+        &mut self,
+        loose: &Loose,
+        round: f64,
+        usual: Option<WaitId>,
+        waits: &mut Waits,
+    ) -> Option<WaitId> {
+        self.time[Class::Cpu] += loose.cpu;
+        self.time[Class::RunQueue] += loose.queued;
+        let waited = loose.waited;
+        let latest = self.latest_wait.filter(|id| waits.recurs(*id)).or(usual);
+        let id = latest.filter(|_| waited > 0.0)?;
+        waits.prolong(id, self.open, waited, round);
         self.open += waited;
         self.time[waits.class(id)] += waited;
         *self.waits.entry(id).or_default() += waited;
+        Some(id)
     }
 
     /// Enters a look. Says what the thread did since the last one, as a part of the round, of which it may have

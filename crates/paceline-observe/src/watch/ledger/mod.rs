@@ -6,6 +6,7 @@
 mod account;
 mod chance;
 mod course;
+mod kin;
 mod lengths;
 mod sweep;
 mod union;
@@ -25,6 +26,7 @@ use super::sources::switches::{Name, Switch};
 use account::Account;
 use chance::by_chance;
 use course::Course;
+use kin::Kin;
 use lengths::Lengths;
 use sweep::Union;
 use union::{Follower, Glimpse, Loose};
@@ -50,6 +52,7 @@ pub(crate) struct Ledger {
     follower: Follower,
     lengths: Lengths,
     unmet: Unmet,
+    kin: Kin,
     /// Those that have ended, as far as switches tell.
     over: HashSet<i32>,
     /// Places in `ended` of those whose last switches may be still to come.
@@ -114,6 +117,9 @@ impl Ledger {
         if !self.threads.contains_key(&tid) {
             self.threads_seen += 1;
             let birth = self.unmet.take_birth(tid);
+            if let Some(name) = birth.as_ref().and_then(|birth| birth.name) {
+                self.kin.met(tid, name);
+            }
             let account = match &birth {
                 Some(birth) if new => Account::born(pid, birth.at),
                 _ => Account::open(pid, seen, new),
@@ -165,7 +171,11 @@ impl Ledger {
 
     /// A process has become the program of this name.
     pub(crate) fn becomes(&mut self, tid: i32, name: Name) {
-        self.unmet.becomes(tid, name);
+        if self.threads.contains_key(&tid) {
+            self.kin.met(tid, name);
+        } else {
+            self.unmet.becomes(tid, name);
+        }
     }
 
     /// A thread is over, by its switches. Looks may find it a little longer.
@@ -193,6 +203,7 @@ impl Ledger {
         };
         self.follower.forget(tid, now);
         account.close(&mut self.waits);
+        self.kin.ended(tid, &account.waits);
         if self.has_room() {
             self.ending.insert(tid, self.ended.len());
             self.ended.push((tid, account));
@@ -203,14 +214,29 @@ impl Ledger {
         }
     }
 
-    /// A thread was not met in a round: before its first look, or after its last one.
-    fn add_loose(&mut self, loose: Loose) {
-        if let Some(account) = account(&mut self.threads, &mut self.ended, &self.ending, loose.tid)
+    /// A thread was not met in a round of this length: before its first look, or after its last one.
+    fn add_loose(&mut self, loose: Loose, round: f64) {
+        let usual = self.usual(loose.tid);
+        let waited_for = if let Some(account) =
+            account(&mut self.threads, &mut self.ended, &self.ending, loose.tid)
         {
-            account.add_unmet(loose.cpu, loose.queued, loose.waited, &mut self.waits);
+            account.add_unmet(&loose, round, usual, &mut self.waits)
         } else {
+            if let Some(id) = usual {
+                self.waits.goes_on(id, loose.waited, round);
+            }
             self.unmet.add(loose);
+            usual
+        };
+        if waited_for.is_some_and(|id| self.waits.class(id).is_io()) {
+            self.io_in_flight += loose.waited;
         }
+    }
+
+    /// What a process of which no look tells may wait for.
+    fn usual(&self, tid: i32) -> Option<WaitId> {
+        let of_unmet = self.unmet.name(tid).and_then(|name| self.kin.usual(name));
+        of_unmet.or_else(|| self.kin.usual_of_met(tid))
     }
 
     fn add_spare(&mut self, tid: i32, seconds: f64) {
@@ -237,10 +263,13 @@ impl Ledger {
         let polled = requests > 0;
         let union = if let Some(switches) = switches {
             self.lengths.follow(switches, &mut self.waits);
-            let (union, loose) = self.follower.round(last, at, switches, &glimpses, polled);
+            let mut follower = std::mem::take(&mut self.follower);
+            let usual = |tid| Some(self.waits.class(self.usual(tid)?));
+            let (union, loose) = follower.round(last, at, switches, &glimpses, polled, &usual);
+            self.follower = follower;
             for loose in loose {
                 if !self.fresh.contains(&loose.tid) {
-                    self.add_loose(loose);
+                    self.add_loose(loose, length);
                 }
             }
             union
@@ -352,11 +381,27 @@ impl Ledger {
         let of_unmet = self.unmet.sum();
         let unmet = std::mem::take(&mut self.unmet);
         let unmet_seen = unmet.seen;
-        let unmet = self.describe(unmet);
+        let (waited, unmet_time) = self.give_usual_waits(&unmet);
+        let mut unmet = self.describe(unmet);
+        for thread in &mut unmet {
+            if let Some((id, time)) = waited.get(&thread.tid) {
+                thread.time[self.waits.class(*id)] += *time;
+            }
+        }
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;
         time[Class::Cpu] += of_unmet.cpu;
         time[Class::RunQueue] += of_unmet.queued;
+        for (class, seconds) in unmet_time.iter() {
+            time[class] += seconds;
+        }
+        for thread in &mut unmet {
+            let waited = waited.get(&thread.tid);
+            thread.waits = waited
+                .and_then(|(id, time)| Some((*places.get(id)?, *time)))
+                .into_iter()
+                .collect();
+        }
         let mut threads = Vec::new();
         for (tid, account) in &self.ended {
             for (class, seconds) in account.time.iter() {
@@ -402,6 +447,26 @@ impl Ledger {
             waits,
             unmet_cpu: seconds(of_unmet.cpu).saturating_sub(described),
         }
+    }
+
+    /// Processes that no look met waited for what their like did. Says for what each, and how long all did.
+    fn give_usual_waits(
+        &mut self,
+        unmet: &Unmet,
+    ) -> (HashMap<i32, (WaitId, Duration)>, ByClass<f64>) {
+        let (mut of_each, mut time) = (HashMap::new(), ByClass::<f64>::default());
+        for (tid, name, did) in unmet.of_known_programs() {
+            let Some(id) = self.kin.usual(name).filter(|_| did.waited > 0.0) else {
+                continue;
+            };
+            let count = did.waits.max(1);
+            self.waits.add(id, did.waited, 0.0);
+            self.waits.end(id, count, did.waited / count as f64);
+            self.waits.add_thread(id);
+            time[self.waits.class(id)] += did.waited;
+            of_each.insert(tid, (id, seconds(did.waited)));
+        }
+        (of_each, time)
     }
 
     /// Threads and processes that came and went between looks, and come from processes that are known.

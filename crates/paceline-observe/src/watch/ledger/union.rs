@@ -63,11 +63,13 @@ pub(crate) struct Loose {
     pub(crate) queued: f64,
     /// For what is not known.
     pub(crate) waited: f64,
+    /// So many waits began.
+    pub(crate) waits: u64,
 }
 
 impl Follower {
-    /// The round from one time to another, with the switches in it in the order of time. Says what threads
-    /// did that no look met.
+    /// The round from one time to another, with the switches in it in the order of time. `usual` is what a
+    /// thread that no look ever met may wait for. Says what threads did that no look met.
     pub(crate) fn round(
         &mut self,
         from: Duration,
@@ -75,6 +77,7 @@ impl Follower {
         switches: &[Switch],
         glimpses: &[Glimpse],
         requests: bool,
+        usual: &dyn Fn(i32) -> Option<Class>,
     ) -> (Union, Vec<Loose>) {
         self.threads
             .retain(|_, thread| thread.until.is_none_or(|until| until >= from));
@@ -108,7 +111,7 @@ impl Follower {
                 tid,
                 before: None,
                 after: None,
-                latest: known.latest,
+                latest: known.latest.or_else(|| usual(tid)),
                 part: Part::default(),
             };
             let begin = steps.len();
@@ -254,6 +257,7 @@ fn loose_of(tid: i32, steps: &[Step], to: Duration) -> Option<Loose> {
         cpu: 0.0,
         queued: 0.0,
         waited: 0.0,
+        waits: 0,
     };
     for (n, step) in steps.iter().enumerate() {
         let end = steps.get(n + 1).map_or(to, |next| next.change.at);
@@ -262,7 +266,10 @@ fn loose_of(tid: i32, steps: &[Step], to: Duration) -> Option<Loose> {
             State::Absent => {}
             State::On => loose.cpu += length,
             State::Preempted => loose.queued += length,
-            State::Blocked => loose.waited += length,
+            State::Blocked => {
+                loose.waited += length;
+                loose.waits += u64::from(n > 0);
+            }
         }
     }
     Some(loose)
@@ -274,6 +281,10 @@ mod tests {
 
     use super::super::chance::by_chance;
     use super::*;
+
+    fn nothing(_: i32) -> Option<Class> {
+        None
+    }
 
     const MS: f64 = 0.001;
 
@@ -318,13 +329,20 @@ mod tests {
         let disk = Some(Class::Disk);
         let switches = [switch(5000, 1, BLOCKS), switch(5000, 2, Kind::In)];
         let glimpses = [glimpse(1, None, disk, 0.0), glimpse(2, disk, None, 0.0)];
-        let (union, _) = Follower::default().round(us(0), us(10_000), &switches, &glimpses, false);
+        let (union, _) =
+            Follower::default().round(us(0), us(10_000), &switches, &glimpses, false, &nothing);
         assert!(near(union.compute, 10.0 * MS) && near(union.io, 10.0 * MS));
         assert!(near(union.both, 10.0 * MS));
 
         let glimpses = [glimpse(1, None, disk, 0.0)];
-        let (union, _) =
-            Follower::default().round(us(0), us(10_000), &switches[..1], &glimpses, false);
+        let (union, _) = Follower::default().round(
+            us(0),
+            us(10_000),
+            &switches[..1],
+            &glimpses,
+            false,
+            &nothing,
+        );
         assert!(near(union.compute, 5.0 * MS) && near(union.io, 5.0 * MS));
         assert!(near(union.both, 0.0));
         assert!(near(union.foremost[Class::Cpu], 5.0 * MS));
@@ -340,7 +358,8 @@ mod tests {
             switch(7000, 1, Kind::In),
         ];
         let glimpses = [glimpse(1, sleep, None, 2.0 * MS)];
-        let (union, _) = Follower::default().round(us(0), us(10_000), &switches, &glimpses, false);
+        let (union, _) =
+            Follower::default().round(us(0), us(10_000), &switches, &glimpses, false, &nothing);
         assert!(near(union.of_wall[Class::RunQueue], 2.0 * MS), "{union:?}");
         assert!(near(union.of_wall[Class::Sleep], 3.0 * MS));
         assert!(near(union.of_wall[Class::Cpu], 5.0 * MS));
@@ -357,6 +376,7 @@ mod tests {
             &first,
             &[glimpse(1, None, net, 0.0)],
             false,
+            &nothing,
         );
         let (union, _) = follower.round(
             us(10_000),
@@ -364,6 +384,7 @@ mod tests {
             &[],
             &[glimpse(1, net, net, 0.0)],
             false,
+            &nothing,
         );
         assert!(near(union.io, 10.0 * MS) && near(union.compute, 0.0));
     }
@@ -377,7 +398,8 @@ mod tests {
     fn who_is_never_looked_at_computes_all_the_same() {
         let mut follower = Follower::default();
         let mut round = |from, switches: &[Switch]| {
-            let (union, loose) = follower.round(us(from), us(from + 10_000), switches, &[], false);
+            let (union, loose) =
+                follower.round(us(from), us(from + 10_000), switches, &[], false, &nothing);
             let [one] = loose.try_into().expect("one thread");
             let Loose {
                 cpu,
@@ -401,7 +423,7 @@ mod tests {
         let ends = [switch(35_000, 9, Kind::Exit), switch(35_001, 9, BLOCKS)];
         let (cpu, _, waited) = round(30_000, &ends);
         assert!(near(cpu, 5.0 * MS) && near(waited, 0.0));
-        let (_, none) = follower.round(us(40_000), us(50_000), &[], &[], false);
+        let (_, none) = follower.round(us(40_000), us(50_000), &[], &[], false, &nothing);
         assert_eq!(none, []);
     }
 
@@ -410,10 +432,10 @@ mod tests {
         let mut follower = Follower::default();
         let net = Some(Class::Network);
         let met = [glimpse(1, net, net, 0.0)];
-        follower.round(us(0), us(10_000), &[], &met, false);
+        follower.round(us(0), us(10_000), &[], &met, false, &nothing);
         follower.forget(1, us(20_000));
         let ends = [switch(14_000, 1, Kind::In), switch(15_000, 1, Kind::Exit)];
-        let (union, loose) = follower.round(us(10_000), us(20_000), &ends, &[], false);
+        let (union, loose) = follower.round(us(10_000), us(20_000), &ends, &[], false, &nothing);
         assert!(near(union.of_wall[Class::Network], 4.0 * MS), "{union:?}");
         assert!(near(loose[0].cpu, 1.0 * MS) && near(loose[0].waited, 4.0 * MS));
     }
@@ -426,7 +448,7 @@ mod tests {
             switch(8000, 9, BLOCKS),
         ];
         let met = [glimpse(9, None, Some(Class::Network), 0.0)];
-        let (union, _) = Follower::default().round(us(0), us(10_000), &born, &met, false);
+        let (union, _) = Follower::default().round(us(0), us(10_000), &born, &met, false, &nothing);
         assert!(near(union.compute, 2.0 * MS), "{union:?}");
         assert!(near(union.io, 2.0 * MS), "{union:?}");
     }
@@ -439,9 +461,9 @@ mod tests {
             switch(2000, 9, Kind::In),
             switch(3000, 9, Kind::Exit),
         ];
-        follower.round(us(0), us(10_000), &all, &[], false);
+        follower.round(us(0), us(10_000), &all, &[], false, &nothing);
         let zombie = [glimpse(9, None, None, 0.0)];
-        let (union, _) = follower.round(us(10_000), us(20_000), &[], &zombie, false);
+        let (union, _) = follower.round(us(10_000), us(20_000), &[], &zombie, false, &nothing);
         assert!(near(union.of_wall[Class::Cpu], 0.0), "{union:?}");
     }
 
@@ -454,10 +476,11 @@ mod tests {
             &[],
             &[glimpse(1, None, None, 0.0)],
             false,
+            &nothing,
         );
         follower.forget(1, us(20_000));
-        let (_, still) = follower.round(us(10_000), us(20_000), &[], &[], false);
-        let (_, gone) = follower.round(us(80_000), us(90_000), &[], &[], false);
+        let (_, still) = follower.round(us(10_000), us(20_000), &[], &[], false, &nothing);
+        let (_, gone) = follower.round(us(80_000), us(90_000), &[], &[], false, &nothing);
         assert_eq!((still.len(), gone.len()), (1, 0));
     }
 
@@ -482,7 +505,7 @@ mod tests {
                 });
             let mut follower = Follower::default();
             for union in [
-                follower.round(us(0), us(10_000), &switches, &glimpses, requests).0,
+                follower.round(us(0), us(10_000), &switches, &glimpses, requests, &nothing).0,
                 by_chance(&glimpses, 10.0 * MS, requests, 2.0),
             ] {
                 let sum: f64 = union.foremost.iter().map(|(_, seconds)| seconds).sum();

@@ -15,6 +15,8 @@ pub(super) struct Unmet {
     loose: HashMap<i32, Did>,
     /// Those of them that have ended.
     lives: HashMap<i32, Life>,
+    /// The programs that they had become.
+    names: HashMap<i32, Name>,
     /// How many there were.
     pub(super) seen: usize,
 }
@@ -24,7 +26,7 @@ pub(super) struct Birth {
     pid: i32,
     parent: i32,
     pub(super) at: Duration,
-    name: Option<Name>,
+    pub(super) name: Option<Name>,
 }
 
 /// In seconds.
@@ -33,6 +35,9 @@ pub(super) struct Did {
     pub(super) cpu: f64,
     pub(super) queued: f64,
     pub(super) spare: f64,
+    /// For what is not known, in so many waits.
+    pub(super) waited: f64,
+    pub(super) waits: u64,
 }
 
 /// When one lived that no look met.
@@ -86,10 +91,25 @@ impl Unmet {
     /// One that has begun so ended before a look met it. It is described if there is `room`.
     pub(super) fn ends(&mut self, tid: i32, birth: Birth, at: Duration, room: bool) {
         self.seen += 1;
+        if let Some(name) = birth.name {
+            self.names.insert(tid, name);
+        }
         if room {
             let ended = at.max(birth.at);
             self.lives.insert(tid, Life { birth, ended });
         }
+    }
+
+    /// The program that one has become, which may have ended.
+    pub(super) fn name(&self, tid: i32) -> Option<Name> {
+        let birth = self.births.get(&tid);
+        birth.map_or_else(|| self.names.get(&tid).copied(), |birth| birth.name)
+    }
+
+    /// Those whose program is known, and what they did.
+    pub(super) fn of_known_programs(&self) -> impl Iterator<Item = (i32, Name, Did)> {
+        let names = self.names.iter();
+        names.filter_map(|(tid, name)| Some((*tid, *name, *self.loose.get(tid)?)))
     }
 
     /// How many of them will be described.
@@ -101,6 +121,8 @@ impl Unmet {
         let did = self.loose.entry(loose.tid).or_default();
         did.cpu += loose.cpu;
         did.queued += loose.queued;
+        did.waited += loose.waited;
+        did.waits += loose.waits;
     }
 
     pub(super) fn add_spare(&mut self, tid: i32, seconds: f64) {

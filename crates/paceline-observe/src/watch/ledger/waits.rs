@@ -151,8 +151,13 @@ impl Waits {
 
     /// A thread spent these seconds so, a part of the round of this length.
     pub(crate) fn add(&mut self, id: WaitId, seconds: f64, round: f64) {
+        self.sums[id.0].seconds += seconds;
+        self.goes_on(id, seconds, round);
+    }
+
+    /// For so many seconds of this round somebody waited so.
+    pub(crate) fn goes_on(&mut self, id: WaitId, seconds: f64, round: f64) {
         let sum = &mut self.sums[id.0];
-        sum.seconds += seconds;
         if round > 0.0 {
             if sum.absent >= 1.0 {
                 self.touched.push(id);
@@ -161,12 +166,11 @@ impl Waits {
         }
     }
 
-    /// A wait that was taken to be over after some seconds went on for some more.
-    pub(crate) fn prolong(&mut self, id: WaitId, after: f64, seconds: f64) {
+    /// A wait that was taken to be over after some seconds went on for some more, in a round of this length.
+    pub(crate) fn prolong(&mut self, id: WaitId, after: f64, seconds: f64, round: f64) {
+        self.add(id, seconds, round);
         let sum = &mut self.sums[id.0];
         let whole = after + seconds;
-        sum.seconds += seconds;
-        sum.of_wall += seconds;
         sum.total += seconds;
         sum.squares += whole * whole - after * after;
         sum.longest = sum.longest.max(whole);
@@ -414,7 +418,7 @@ mod tests {
         let id = waits.intern(activity(Class::Network), None);
         waits.add(id, 0.02, 0.02);
         waits.end(id, 1, 0.02);
-        waits.prolong(id, 0.02, 0.03);
+        waits.prolong(id, 0.02, 0.03, 0.05);
         let (all, _) = waits.into_profile();
         assert!((all[0].effective_count - 1.0).abs() < 1e-9, "{all:?}");
         assert_eq!(all[0].time, Duration::from_millis(50));

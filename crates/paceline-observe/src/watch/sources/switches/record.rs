@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 /// The name of a thread, as the kernel keeps it: with a zero at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name([u8; 16]);
 
 impl Name {
@@ -44,6 +44,13 @@ impl Name {
     pub(crate) fn text(self) -> String {
         let text = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
         String::from_utf8_lossy(text).into_owned()
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self::of(name.as_bytes())
     }
 }
 
