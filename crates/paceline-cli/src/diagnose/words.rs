@@ -73,7 +73,11 @@ pub(super) fn target(target: &Target) -> String {
             other: Some(other),
         } => format!("{name} of {other}"),
         Target::Pipe { name, other: None } => name.clone(),
-        Target::Lock { pid, address } => format!("lock {address:#x} of process {pid}"),
+        Target::Lock {
+            pid: Some(pid),
+            address,
+        } => format!("lock {address:#x} of process {pid}"),
+        Target::Lock { pid: None, address } => format!("lock {address:#x} between processes"),
     }
 }
 

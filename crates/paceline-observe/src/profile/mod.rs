@@ -241,8 +241,9 @@ pub enum Target {
     },
     /// A lock by its address in a process.
     Lock {
-        /// The process.
-        pid: i32,
+        /// The process; none if it lies in memory that processes share, at one address in each of those that
+        /// come from one.
+        pid: Option<i32>,
         /// The address of the futex.
         address: u64,
     },

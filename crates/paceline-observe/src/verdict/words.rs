@@ -58,7 +58,13 @@ pub(super) fn target(target: &Target) -> String {
             other: Some(other), ..
         } => format!("{} at the other end of a pipe", clean(other)),
         Target::Pipe { name, other: None } => format!("the other end of {}", clean(name)),
-        Target::Lock { pid, address } => format!("the lock at {address:#x} in process {pid}"),
+        Target::Lock {
+            pid: Some(pid),
+            address,
+        } => format!("the lock at {address:#x} in process {pid}"),
+        Target::Lock { pid: None, address } => {
+            format!("the lock at {address:#x}, which processes share")
+        }
     }
 }
 

@@ -326,10 +326,6 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
             ..plain(Class::Gil, "interpreter lock", call)
         };
     }
-    let target = Target::Lock {
-        pid: around.pid(),
-        address: wait.address,
-    };
     let (class, futex) = if wait.owned || wait.value == 2 {
         (Class::Lock, Futex::Mutex)
     } else if wait.value > 2 && around.is_thread(wait.value) {
@@ -338,6 +334,12 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
         (Class::Condition, Futex::Timed)
     } else {
         (Class::Condition, Futex::Untimed)
+    };
+    // The end of a thread is waited for as if others could see it.
+    let shared = wait.shared && class != Class::Join;
+    let target = Target::Lock {
+        pid: (!shared).then(|| around.pid()),
+        address: wait.address,
     };
     Activity {
         futex: Some(futex),
@@ -510,6 +512,22 @@ mod tests {
             Class::Poll
         );
         assert_eq!(class(epoll(100), &mut Around::default()), Class::Poll);
+    }
+
+    #[test]
+    fn a_lock_between_processes_is_one_wherever_it_is_waited_for() {
+        let target = |operation| {
+            let wait = call(libc::SYS_futex, [0x2000, operation, 0, 0, 0, 0]);
+            activity(wait, &mut Around::default()).map(|activity| activity.target)
+        };
+        let at = |pid| {
+            Some(Target::Lock {
+                pid,
+                address: 0x2000,
+            })
+        };
+        assert_eq!(target(0x189), at(Some(7)));
+        assert_eq!(target(0x109), at(None));
     }
 
     #[test]

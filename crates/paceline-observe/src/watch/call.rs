@@ -130,6 +130,8 @@ pub(crate) struct FutexCall {
     pub(crate) timed: bool,
     /// The kernel keeps who holds it: a mutex.
     pub(crate) owned: bool,
+    /// Other processes may wait for it too.
+    pub(crate) shared: bool,
 }
 
 impl Call {
@@ -308,8 +310,8 @@ fn open_at(arguments: &[u64; 6]) -> Kind {
 
 /// See futex(2). Operations carry two flags, for private futexes and for the clock.
 fn futex(arguments: &[u64; 6]) -> Kind {
-    let operation =
-        (arguments[1] as i32) & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
+    let flags = arguments[1] as i32;
+    let operation = flags & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
     let owned = matches!(operation, libc::FUTEX_LOCK_PI | libc::FUTEX_LOCK_PI2);
     Kind::Futex(FutexCall {
         address: arguments[0],
@@ -317,6 +319,7 @@ fn futex(arguments: &[u64; 6]) -> Kind {
         value: arguments[2] & u64::from(u32::MAX),
         timed: arguments[3] != 0,
         owned,
+        shared: flags & libc::FUTEX_PRIVATE_FLAG == 0,
     })
 }
 
@@ -402,7 +405,8 @@ mod tests {
                 address: 0x7000,
                 value: 2,
                 timed: false,
-                owned: false
+                owned: false,
+                shared: false
             })
         );
         let Kind::Futex(locked) = call(libc::SYS_futex, [0x7000, 0x86, 0, 0, 0, 0]).kind() else {

@@ -13,7 +13,7 @@ use crate::profile::{Class, Source, SourceLine, Target};
 pub(crate) struct Python {
     lines: Option<PythonLines>,
     /// Which kind of wait a futex turned out to be: waits too short for a stack are of that kind too.
-    kinds: HashMap<(i32, u64), Class>,
+    kinds: HashMap<(Option<i32>, u64), Class>,
     loops: HashMap<i32, &'static str>,
 }
 
@@ -84,7 +84,13 @@ impl Python {
 
 /// Locks, queues and results of Python are all one futex to the kernel, and a child is a pipe.
 fn class_by_stack(class: Class, stack: &Stack) -> Class {
+    let turn = stack.event_loop.map(|turn| turn.doing);
     match (class, stack.waits_for) {
+        // Elsewhere who waits for a result stands by. What an event loop has called holds it up, as a lock would.
+        (
+            Class::Condition,
+            Some(WaitsFor::Join | WaitsFor::Future | WaitsFor::Queue | WaitsFor::Work),
+        ) if turn == Some(Doing::Callback) => Class::Lock,
         (Class::Condition, Some(waits_for)) => match waits_for {
             WaitsFor::Lock => Class::Lock,
             WaitsFor::Join | WaitsFor::Future => Class::Join,
@@ -141,6 +147,18 @@ mod tests {
         assert_eq!(class(Class::Pipe, Some(WaitsFor::Child)), Class::Child);
         // What the kernel is sure of stays.
         assert_eq!(class(Class::Network, Some(WaitsFor::Lock)), Class::Network);
+    }
+
+    #[test]
+    fn a_result_that_a_loop_waits_for_holds_it_up() {
+        let class = |doing| {
+            class_by_stack(
+                Class::Condition,
+                &stack(Some(WaitsFor::Future), Some(doing)),
+            )
+        };
+        assert_eq!(class(Doing::Callback), Class::Lock);
+        assert_eq!(class(Doing::Own), Class::Join);
     }
 
     #[test]

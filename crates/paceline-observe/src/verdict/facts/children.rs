@@ -46,6 +46,8 @@ pub(in crate::verdict) struct Children {
     pub(in crate::verdict) cpu_each: f64,
     /// Of the CPU seconds of those that start no others, what starting them takes.
     pub(in crate::verdict) starting: f64,
+    /// Of all compute, what processes do that are started.
+    pub(in crate::verdict) computing: f64,
     /// They are many, and too short for looks to tell what each of them did.
     pub(in crate::verdict) fleeting: bool,
     /// How many waits for a child there were, weighted by length.
@@ -108,6 +110,8 @@ impl Children {
         let unseen_count = profile.processes_seen.saturating_sub(processes.len()) as f64;
         let unseen_each = ratio(unseen, unseen_count);
         let cpu: f64 = leaves().map(|process| process.cpu).sum();
+        let children = processes.values().filter(|process| process.is_child);
+        let of_children: f64 = children.map(|process| process.cpu).sum();
         let squares: f64 = leaves().map(|process| process.cpu * process.cpu).sum();
         let starting: f64 = leaves()
             .map(|process| process.cpu.min(process.starting()))
@@ -133,6 +137,7 @@ impl Children {
             rate: ratio(count as f64, wall),
             cpu_each: ratio(squares + unseen * unseen_each, cpu + unseen),
             starting: ratio(starting + unseen_starting, cpu + unseen).min(1.0),
+            computing: ratio(of_children + unseen, described + unseen).min(1.0),
             fleeting: count >= MANY && life < SHORT,
             waits,
             sleepers: steps()

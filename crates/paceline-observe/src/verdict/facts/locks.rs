@@ -12,6 +12,9 @@ const TURNS: f64 = 1.5;
 /// And with fewer than this nobody holds the lock: all wait for someone else.
 const HELD: f64 = 0.5;
 
+/// Where files are waited for this many times as long as those who take part wait for locks, it is for others.
+const FOR_OTHERS: f64 = 1.5;
+
 /// How locks are waited for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::verdict) struct LockUse {
@@ -42,14 +45,9 @@ impl LockUse {
                 && ratio(work(thread), lifetime(thread)) >= WORKS
         });
         let threads = taking_part.clone().count();
-        let working = ratio(taking_part.clone().map(work).sum(), wall);
-        let compute = ratio(
-            taking_part
-                .clone()
-                .map(|t| seconds_in(t, &[Class::Cpu, Class::RunQueue]))
-                .sum(),
-            wall,
-        );
+        let computes = |thread: &ThreadProfile| seconds_in(thread, &[Class::Cpu, Class::RunQueue]);
+        let mut working = ratio(taking_part.clone().map(work).sum(), wall);
+        let mut compute = ratio(taking_part.clone().map(computes).sum(), wall);
         // A lock of Python's that is fought over looks like any wait for a signal. But its conditions
         // have a futex for each waiter: several threads at one address, who do the work themselves and
         // in turns, fight over a lock.
@@ -70,6 +68,19 @@ impl LockUse {
                 .map(|thread| thread.time[Class::Lock].as_secs_f64())
                 .sum()
         };
+        let (mut fought_over, mut threads) = (fought_over, threads);
+        // A process that waits for a locked file may do so for its children (flock FILE COMMAND).
+        let of_files = (profile.waits.iter())
+            .filter(|wait| wait.class == Class::Lock && matches!(wait.target, Target::File(_)))
+            .map(|wait| wait.time.as_secs_f64())
+            .sum::<f64>();
+        let by_all = ratio(profile.threads.iter().map(work).sum(), wall);
+        if of_files > FOR_OTHERS * fought_over && by_all >= HELD {
+            fought_over = of_files;
+            working = by_all;
+            compute = ratio(profile.threads.iter().map(computes).sum(), wall);
+            threads = threads.max((ratio(of_files, wall) + by_all).round() as usize);
+        }
         let mut of_wall = profile.of_wall[Class::Lock].as_secs_f64().min(fought_over);
         let mut waiting = fought_over;
         let mut slices = 0_u64;

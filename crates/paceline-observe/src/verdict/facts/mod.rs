@@ -30,6 +30,8 @@ pub(super) use workers::Workers;
 const NEXT_TO_NOTHING: f64 = 0.01;
 /// Below this share of the wall, compute or waits are noise of the run-time system.
 const NOISE: f64 = 0.1;
+/// Compute that takes less than this part of the time of the waits hides none of them, wherever it lies.
+const BESIDE: f64 = 0.4;
 /// A loop with requests in flight for at least this share of the wall is one that asks others.
 const SOME_REQUESTS: f64 = 0.1;
 
@@ -62,7 +64,7 @@ pub(super) struct Facts<'a> {
     pub(super) both: f64,
     /// |C ∩ I| / min(C, I).
     pub(super) overlap: Option<f64>,
-    /// The same, or 0 if one of them is so small that hiding it would not be seen.
+    /// The same, or 0 if one of them is so small that hiding it would not be seen, or that it hides nothing.
     pub(super) telling_overlap: f64,
     /// Inputs and outputs in flight while there was one.
     pub(super) concurrency: f64,
@@ -141,7 +143,11 @@ impl<'a> Facts<'a> {
             io,
             both,
             overlap: (least >= NEXT_TO_NOTHING).then(|| (both / least).clamp(0.0, 1.0)),
-            telling_overlap: if least < NOISE { 0.0 } else { both / least },
+            telling_overlap: if least < NOISE || compute < BESIDE * io {
+                0.0
+            } else {
+                both / least
+            },
             // Of threads that no look met it is known when they waited, not how many did.
             concurrency: if io < NEXT_TO_NOTHING {
                 0.0

@@ -11,6 +11,8 @@ const COMPUTE: f64 = 0.85;
 const MOSTLY_COMPUTE: f64 = 0.5;
 /// With more than this of the cores wanted, the cores are the limit.
 const CORES: f64 = 0.8;
+/// With at least this of the compute in processes that it starts, they are what to have more of.
+const BY_CHILDREN: f64 = 0.5;
 /// Up to here it is one thread at a time.
 const ONE: f64 = 1.5;
 
@@ -63,7 +65,9 @@ fn prescribe(f: &Facts<'_>) -> Prescription {
     let advice = format!(
         "Compute on {} cores: cut the work into independent pieces for {}.",
         plan.level,
-        if f.python {
+        if f.children.computing >= BY_CHILDREN {
+            "processes that run at once (xargs -P, make -j, & and wait)"
+        } else if f.python {
             "a process pool"
         } else {
             "a pool of threads"

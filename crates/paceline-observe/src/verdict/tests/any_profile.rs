@@ -70,7 +70,7 @@ prop_compose! {
             any::<String>().prop_map(Target::Peer),
             any::<String>().prop_map(Target::File),
             any::<String>().prop_map(Target::Child),
-            Just(Target::Lock { pid: 1, address: 64 }),
+            Just(Target::Lock { pid: Some(1), address: 64 }),
             Just(Target::Pipe { name: "pipe:[1]".into(), other: None }),
         ],
         spans in prop::array::uniform4(time()),

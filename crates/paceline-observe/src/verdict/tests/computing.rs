@@ -38,6 +38,19 @@ fn python_computes_in_processes() {
 }
 
 #[test]
+fn compute_of_processes_is_cut_into_more_of_them() {
+    let by_child = |cpu: f64| {
+        Program::watched(4.0, 2.0)
+            .thread("sh", &[(Class::Cpu, 4.0 - cpu), (Class::Child, cpu)])
+            .child("xz", 4.0 - cpu, &[(Class::Cpu, cpu)])
+            .done()
+    };
+    let advice = |cpu| expect(&by_child(cpu), Cause::SerialCpu).prescription.advice;
+    assert!(advice(2.1).contains("xargs -P"), "{}", advice(2.1));
+    assert!(advice(1.9).contains("threads"), "{}", advice(1.9));
+}
+
+#[test]
 fn beside_a_hog_one_thread_still_computes() {
     let profile = Program::watched(4.0, 2.0)
         .thread("app", &[(Class::Cpu, 2.7), (Class::RunQueue, 1.3)])

@@ -125,7 +125,7 @@ fn locked(work: Class, waits: f64, class: Class) -> Program {
         .wait(
             class,
             Target::Lock {
-                pid: 100,
+                pid: Some(100),
                 address: 0x7f00_1000,
             },
             4.0 * waits,
@@ -189,7 +189,7 @@ fn many_threads_that_each_wait_a_little_are_not_limited_by_it() {
             .wait(
                 Class::Lock,
                 Target::Lock {
-                    pid: 100,
+                    pid: Some(100),
                     address: 64,
                 },
                 30.0 * each,
@@ -223,7 +223,7 @@ fn a_lock_of_python_is_known_by_those_who_take_turns() {
         .wait(
             Class::Condition,
             Target::Lock {
-                pid: 100,
+                pid: Some(100),
                 address: 64,
             },
             31.2,
@@ -269,7 +269,7 @@ fn a_main_thread_that_waits_at_a_lock_fights_over_nothing() {
         .wait(
             Class::Lock,
             Target::Lock {
-                pid: 100,
+                pid: Some(100),
                 address: 64,
             },
             9.99,
@@ -277,6 +277,38 @@ fn a_main_thread_that_waits_at_a_lock_fights_over_nothing() {
         )
         .done();
     expect(&profile, Cause::TooFewWorkers);
+}
+
+#[test]
+fn a_process_waits_for_a_locked_file_for_the_sake_of_its_child() {
+    // Three run `flock FILE COMMAND`, and the commands compute one at a time.
+    let at_work = |cpu: f64| {
+        let mut program = Program::watched(10.0, 2.0).thread("sh", &[(Class::Child, 10.0)]);
+        for _ in 0..3 {
+            let waits = [(Class::Lock, 6.6), (Class::Child, 3.4)];
+            program = program.child("flock", 0.0, &waits);
+        }
+        for n in 0..3 {
+            program = program.child("sort", 3.4 * f64::from(n), &[(Class::Cpu, cpu / 3.0)]);
+        }
+        program
+            .wait(
+                Class::Lock,
+                Target::File("/tmp/import.lock".into()),
+                19.8,
+                30.0,
+            )
+            .done()
+    };
+    let verdict = expect(&at_work(9.9), Cause::Lock);
+    assert!(
+        verdict.sentence.contains("while 1.0 work"),
+        "{}",
+        verdict.sentence
+    );
+    // Somebody else holds it if next to nothing is done under it.
+    let held = expect(&at_work(3.0), Cause::Lock);
+    assert!(held.sentence.contains("nobody"), "{}", held.sentence);
 }
 
 #[test]

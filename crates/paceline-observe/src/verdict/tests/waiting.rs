@@ -273,6 +273,20 @@ fn one_wait_behind_compute_is_hidden() {
 }
 
 #[test]
+fn a_little_compute_inside_of_the_waits_hides_none_of_them() {
+    // Others work on what one fetches, for a part of the time in which it fetches the next.
+    let with_compute = |cpu: f64| {
+        Program::watched(10.0, 4.0)
+            .thread("fetch", &[(Class::Network, 9.5), (Class::Idle, 0.5)])
+            .thread("work", &[(Class::Cpu, cpu), (Class::Condition, 10.0 - cpu)])
+            .wait(Class::Network, peer(), 9.5, 95.0)
+            .seen(|profile| profile.overlap.both = seconds(0.9 * cpu))
+    };
+    expect(&with_compute(3.7), Cause::SerialWaits);
+    expect(&with_compute(3.9), Cause::Peer);
+}
+
+#[test]
 fn overlap_with_next_to_no_compute_tells_nothing() {
     // Background threads of a run-time system compute a little while the one call waits.
     let profile = Program::watched(10.0, 4.0)

@@ -513,7 +513,10 @@ mod tests {
     #[test]
     fn what_a_futex_is_for_holds_for_earlier_waits_too() {
         let at = |class, address| Activity {
-            target: Target::Lock { pid: 1, address },
+            target: Target::Lock {
+                pid: Some(1),
+                address,
+            },
             ..activity(class)
         };
         let mut waits = Waits::default();
