@@ -57,6 +57,14 @@ impl Drop for Program {
     }
 }
 
+fn has_python() -> bool {
+    let there = Command::new("python3").arg("--version").output().is_ok();
+    if !there {
+        println!("not tested: no python3");
+    }
+    there
+}
+
 fn share(profile: &Profile, class: Class) -> f64 {
     profile.foremost[class].as_secs_f64() / profile.wall.as_secs_f64()
 }
@@ -97,6 +105,29 @@ fn a_sleeper_sleeps() {
         longest.class == Class::Sleep && longest.effective_count < 2.0,
         "{longest:?}"
     );
+}
+
+#[test]
+fn a_poll_that_only_a_timer_ends_is_a_sleep() {
+    if !has_python() {
+        return;
+    }
+    let script = "\
+import ctypes, select, struct
+libc = ctypes.CDLL(None)
+timer = libc.timerfd_create(1, 0)
+libc.timerfd_settime(timer, 0, struct.pack(\"4q\", 0, 0, 0, 400_000_000), None)
+loop = select.epoll()
+loop.register(timer, select.EPOLLIN)
+loop.poll()
+";
+    let profile = Program::sh(&format!("exec python3 -c '{script}'")).watch();
+    let polls = |class| {
+        let mut waits = profile.waits.iter();
+        waits.any(|wait| wait.class == class && wait.call.starts_with("epoll"))
+    };
+    assert!(polls(Class::Sleep), "{:?}", profile.waits);
+    assert!(!polls(Class::Poll), "{:?}", profile.waits);
 }
 
 #[test]
@@ -147,8 +178,7 @@ fn a_pipe_leads_to_the_process_at_its_end() {
 
 #[test]
 fn an_answer_is_waited_for_from_the_peer_that_owes_it() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        println!("not tested: no python3");
+    if !has_python() {
         return;
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");

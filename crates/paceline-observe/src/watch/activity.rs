@@ -58,6 +58,8 @@ pub(crate) trait Surroundings {
     fn socket(&mut self, inode: u64) -> Option<Socket>;
     /// The path of a named pipe, if that is what is opened.
     fn opened_pipe(&mut self, name: Name) -> Option<String>;
+    /// The timer behind a descriptor will go off.
+    fn timer_is_set(&mut self, number: u64) -> bool;
     /// The process at the other end of a pipe.
     fn beyond_pipe(&mut self, inode: u64) -> Option<String>;
     /// The address is within Python's runtime.
@@ -218,7 +220,8 @@ struct Polled {
     clients: usize,
     pipes: Vec<u64>,
     processes: usize,
-    timers: usize,
+    /// The numbers of its timers.
+    timers: Vec<u64>,
     terminals: usize,
     others: usize,
 }
@@ -246,13 +249,18 @@ impl Polled {
                 },
                 Some(Descriptor::Pipe(inode)) => polled.pipes.push(inode),
                 Some(Descriptor::Process) => polled.processes += 1,
-                Some(Descriptor::Timer) => polled.timers += 1,
+                Some(Descriptor::Timer) => polled.timers.push(number),
                 Some(Descriptor::Terminal(_)) => polled.terminals += 1,
                 Some(Descriptor::Event) => {}
                 _ => polled.others += 1,
             }
         }
         polled
+    }
+
+    /// Some timer of it will go off. Loops keep one that is not set, for when they need it.
+    fn has_timer(&self, around: &mut impl Surroundings) -> bool {
+        self.timers.iter().any(|timer| around.timer_is_set(*timer))
     }
 
     /// The one peer, if all lead to the same.
@@ -285,10 +293,10 @@ fn poll(set: PollSet, timed: bool, call: &'static str, around: &mut impl Surroun
     };
     if matches!(set, PollSet::Epoll(_)) {
         // Nothing can come but the end of the time.
-        let asleep = timed
-            && quiet
+        let asleep = quiet
             && polled.processes + polled.others + polled.terminals == 0
-            && polled.pipes.is_empty();
+            && polled.pipes.is_empty()
+            && (timed || polled.has_timer(around));
         return if asleep {
             plain(Class::Sleep, call, call)
         } else {
@@ -309,7 +317,7 @@ fn poll(set: PollSet, timed: bool, call: &'static str, around: &mut impl Surroun
         ([], []) if polled.terminals > 0 => {
             one_descriptor(Some(Descriptor::Terminal(String::new())), call, around)
         }
-        ([], []) if polled.timers > 0 => plain(Class::Sleep, call, call),
+        ([], []) if polled.has_timer(around) => plain(Class::Sleep, call, call),
         ([], []) if timed && polled.others == 0 => plain(Class::Sleep, call, call),
         _ => of(Class::Poll, target(), call),
     }
@@ -361,6 +369,7 @@ mod tests {
         sockets: HashMap<u64, Socket>,
         members: Option<Vec<u64>>,
         in_disk_sleep: bool,
+        timer_is_set: bool,
         fifo: Option<String>,
     }
 
@@ -385,6 +394,9 @@ mod tests {
         }
         fn opened_pipe(&mut self, _: Name) -> Option<String> {
             self.fifo.clone()
+        }
+        fn timer_is_set(&mut self, _: u64) -> bool {
+            self.timer_is_set
         }
         fn beyond_pipe(&mut self, _: u64) -> Option<String> {
             Some("gzip".into())
@@ -528,6 +540,30 @@ mod tests {
         };
         assert_eq!(target(0x189), at(Some(7)));
         assert_eq!(target(0x109), at(None));
+    }
+
+    #[test]
+    fn a_poll_that_a_timer_ends_is_a_sleep() {
+        let calls = [
+            call(libc::SYS_epoll_pwait, [9, 0, 0, u64::MAX, 0, 0]),
+            call(libc::SYS_ppoll, [0x9, 2, 0, 0, 0, 0]),
+        ];
+        for poll in calls {
+            let seen = |timer_is_set, beside: Descriptor| {
+                let mut around = with_socket(Role::Peer);
+                around.descriptors = HashMap::from([(3, Descriptor::Timer), (4, beside)]);
+                around.timer_is_set = timer_is_set;
+                class(poll, &mut around)
+            };
+            assert_eq!(seen(true, Descriptor::Event), Class::Sleep);
+            // One that nobody has set ends nothing.
+            assert_eq!(seen(false, Descriptor::Event), Class::Poll);
+            // A peer may answer first, and somebody may write.
+            let with_peer = seen(true, Descriptor::Socket(30));
+            assert!(matches!(with_peer, Class::Poll | Class::Network));
+            let with_pipe = seen(true, Descriptor::Pipe(5));
+            assert!(matches!(with_pipe, Class::Poll | Class::Pipe));
+        }
     }
 
     #[test]

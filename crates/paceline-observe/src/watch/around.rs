@@ -58,6 +58,10 @@ impl Surroundings for Around<'_> {
         self.descriptors.opened_pipe(name)
     }
 
+    fn timer_is_set(&mut self, number: u64) -> bool {
+        self.descriptors.timer_is_set(number)
+    }
+
     fn beyond_pipe(&mut self, inode: u64) -> Option<String> {
         self.pipes.beyond(inode, self.pid, self.now)
     }

@@ -84,6 +84,13 @@ impl Descriptors {
             .is_some_and(|text| opened_to_sync(&text))
     }
 
+    /// Whether the timer behind a number will go off. Timers are set and stopped all the time: this is read
+    /// each time.
+    pub(crate) fn timer_is_set(&self, number: u64) -> bool {
+        whole_text(&self.folder.join(format!("fdinfo/{number}")))
+            .is_some_and(|text| timer_has_time_left(&text))
+    }
+
     /// The numbers that a poll looks at; `None` if they cannot be read or are many.
     pub(crate) fn polled(&mut self, set: PollSet, now: Duration) -> Option<Vec<u64>> {
         match set {
@@ -221,6 +228,12 @@ fn opened_to_sync(text: &str) -> bool {
     flags.is_some_and(|flags| flags & libc::O_DSYNC != 0)
 }
 
+/// The line `it_value: (0, 49406829)` of a timer's `fdinfo`: the time that is left, all zeros if it is not set.
+fn timer_has_time_left(text: &str) -> bool {
+    let left = text.lines().find_map(|line| line.strip_prefix("it_value:"));
+    left.is_some_and(|left| left.contains(|c: char| matches!(c, '1'..='9')))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
@@ -339,6 +352,20 @@ mod tests {
         let (plain, sync) = (open(0), open(libc::O_DSYNC));
         assert!(!own().writes_sync(plain.as_raw_fd() as u64));
         assert!(own().writes_sync(sync.as_raw_fd() as u64));
+    }
+
+    #[test]
+    fn a_timer_is_set_while_time_is_left() {
+        let info = |left: &str| {
+            format!(
+                "pos:\t0\nclockid: 1\nticks: 7\nsettime flags: 01\nit_value: {left}\nit_interval: (1, 0)\n"
+            )
+        };
+        assert!(timer_has_time_left(&info("(0, 49406829)")));
+        assert!(timer_has_time_left(&info("(60, 0)")));
+        assert!(!timer_has_time_left(&info("(0, 0)")));
+        assert!(!timer_has_time_left("it_interval: (1, 0)\n"));
+        assert!(!own().timer_is_set(1 << 30));
     }
 
     #[test]
