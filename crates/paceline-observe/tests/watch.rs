@@ -131,6 +131,19 @@ loop.poll()
 }
 
 #[test]
+fn who_is_alone_waits_for_a_signal_until_its_time_is_up() {
+    if !has_python() {
+        return;
+    }
+    let script = "import threading; threading.Event().wait(0.7)";
+    let profile = Program::sh(&format!("exec python3 -c '{script}'")).watch();
+    let mut waits = profile.waits.iter();
+    let slept = waits.any(|wait| wait.class == Class::Sleep && wait.futex.is_some());
+    assert!(slept, "{:?}", profile.waits);
+    assert!(profile.time[Class::Idle] < profile.time[Class::Sleep]);
+}
+
+#[test]
 fn a_burner_computes_and_no_second_is_counted_twice() {
     let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
     let profile = Program::sh(script).watch();

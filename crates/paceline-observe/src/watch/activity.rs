@@ -20,6 +20,8 @@ pub(crate) struct Activity {
     pub(crate) syncs: bool,
     /// The socket that it waits for, if it is one alone.
     pub(crate) socket: Option<u64>,
+    /// Nobody but another thread of the process can end it, unless its time is up: a futex that is not shared.
+    pub(crate) private: bool,
     /// For a wait for a signal: what stood at the futex when it began.
     pub(crate) word: Option<u32>,
 }
@@ -95,6 +97,7 @@ fn of(class: Class, target: Target, call: &'static str) -> Activity {
         timed: class == Class::Sleep,
         syncs: false,
         socket: None,
+        private: false,
         word: None,
     }
 }
@@ -344,7 +347,7 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
         (Class::Condition, Futex::Untimed)
     };
     // The end of a thread is waited for as if others could see it.
-    let shared = wait.shared && class != Class::Join;
+    let shared = !wait.private && class != Class::Join;
     let target = Target::Lock {
         pid: (!shared).then(|| around.pid()),
         address: wait.address,
@@ -352,6 +355,7 @@ fn futex_wait(wait: FutexCall, call: &'static str, around: &mut impl Surrounding
     Activity {
         futex: Some(futex),
         timed: wait.timed,
+        private: wait.private,
         word: (class == Class::Condition).then_some(wait.value as u32),
         ..of(class, target, call)
     }
@@ -582,6 +586,17 @@ mod tests {
             (Class::Condition, Futex::Untimed)
         );
         assert_eq!(futex(0x2000, 0x189, 0, 9), (Class::Condition, Futex::Timed));
+    }
+
+    #[test]
+    fn a_futex_may_be_shared_with_other_processes() {
+        let private = |operation| {
+            let wait = call(libc::SYS_futex, [0x2000, operation, 0, 9, 0, 0]);
+            let seen = activity(wait, &mut Around::default()).expect("waits");
+            seen.private
+        };
+        assert!(private(0x189) && private(0x80));
+        assert!(!private(0x109) && !private(0));
     }
 
     #[test]

@@ -130,8 +130,8 @@ pub(crate) struct FutexCall {
     pub(crate) timed: bool,
     /// The kernel keeps who holds it: a mutex.
     pub(crate) owned: bool,
-    /// Other processes may wait for it too.
-    pub(crate) shared: bool,
+    /// No other process can reach it.
+    pub(crate) private: bool,
 }
 
 impl Call {
@@ -319,7 +319,7 @@ fn futex(arguments: &[u64; 6]) -> Kind {
         value: arguments[2] & u64::from(u32::MAX),
         timed: arguments[3] != 0,
         owned,
-        shared: flags & libc::FUTEX_PRIVATE_FLAG == 0,
+        private: flags & libc::FUTEX_PRIVATE_FLAG != 0,
     })
 }
 
@@ -406,7 +406,7 @@ mod tests {
                 value: 2,
                 timed: false,
                 owned: false,
-                shared: false
+                private: true
             })
         );
         let Kind::Futex(locked) = call(libc::SYS_futex, [0x7000, 0x86, 0, 0, 0, 0]).kind() else {

@@ -130,6 +130,7 @@ mod tests {
             timed: false,
             syncs: false,
             socket: None,
+            private: false,
             word: None,
         };
         let id = waits.intern(activity, None);

@@ -8,6 +8,7 @@ mod chance;
 mod course;
 mod kin;
 mod lengths;
+mod sleeps;
 mod sweep;
 mod union;
 mod unmet;
@@ -28,6 +29,7 @@ use chance::by_chance;
 use course::Course;
 use kin::Kin;
 use lengths::Lengths;
+use sleeps::sleeps;
 use sweep::Union;
 use union::{Follower, Glimpse, Loose};
 use unmet::Unmet;
@@ -335,12 +337,16 @@ impl Ledger {
         }
     }
 
-    /// Of what was taken for waits for a signal, some turn out to be for a lock, for others, or to be rest.
+    /// Of what was taken for waits for a signal, some turn out to be for a lock, for others, for time to pass, or to
+    /// be rest.
     fn name_signals(&mut self) {
         let known = self.waits.reclassify_known();
         let locks = self.waits.reclassify_locks();
         let locks = locks.into_iter().map(|id| (id, Class::Lock));
-        for (id, class) in known.into_iter().chain(locks) {
+        let sleeps = self.sleeps();
+        self.waits.take_for_sleeps(&sleeps);
+        let sleeps = sleeps.into_iter().map(|id| (id, Class::Sleep));
+        for (id, class) in known.into_iter().chain(locks).chain(sleeps) {
             self.reclassify_signal(id, class);
             if class.is_standby() {
                 self.stands_by(self.waits.of_wall(id));
@@ -354,6 +360,16 @@ impl Ledger {
             self.reclassify_signal(id, Class::Idle);
             self.stands_by(self.waits.of_wall(id));
         }
+    }
+
+    /// Waits for a signal that nobody could give.
+    fn sleeps(&self) -> Vec<WaitId> {
+        // Threads that are in the sums alone may have given it.
+        if !self.has_room() {
+            return Vec::new();
+        }
+        let unmet = |pid| self.unmet.was_in(pid);
+        sleeps(&self.waits.with_deadlines(), &self.ended, unmet)
     }
 
     fn reclassify_signal(&mut self, id: WaitId, to: Class) {

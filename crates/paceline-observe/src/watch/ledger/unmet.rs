@@ -117,6 +117,11 @@ impl Unmet {
         self.lives.len()
     }
 
+    /// Whether one of them was a thread of this process, or may have been.
+    pub(super) fn was_in(&self, pid: i32) -> bool {
+        self.seen > self.lives.len() || self.lives.values().any(|life| life.birth.pid == pid)
+    }
+
     pub(super) fn add(&mut self, loose: Loose) {
         let did = self.loose.entry(loose.tid).or_default();
         did.cpu += loose.cpu;

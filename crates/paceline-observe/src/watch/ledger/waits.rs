@@ -282,6 +282,26 @@ impl Waits {
         found
     }
 
+    /// Waits for a signal that end by themselves after some time, and that only a thread of the same process can
+    /// end before.
+    pub(crate) fn with_deadlines(&self) -> Vec<WaitId> {
+        let fits = |sum: &Sum| {
+            let Activity { futex, private, .. } = sum.activity;
+            sum.class == Class::Condition && futex == Some(Futex::Timed) && private
+        };
+        let all = self.sums.iter().enumerate();
+        all.filter(|(_, sum)| fits(sum))
+            .map(|(n, _)| WaitId(n))
+            .collect()
+    }
+
+    /// What looked like waits for a signal is for time to pass.
+    pub(crate) fn take_for_sleeps(&mut self, sleeps: &[WaitId]) {
+        for id in sleeps {
+            self.sums[id.0].class = Class::Sleep;
+        }
+    }
+
     /// Time of the wall that something was waited for.
     pub(crate) fn of_wall(&self, id: WaitId) -> f64 {
         self.sums[id.0].of_wall
@@ -395,6 +415,7 @@ mod tests {
             timed: false,
             syncs: false,
             socket: Some(3),
+            private: false,
             word: Some(3),
         }
     }

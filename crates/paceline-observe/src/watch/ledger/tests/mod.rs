@@ -32,6 +32,7 @@ impl Play {
             timed: false,
             syncs: false,
             socket: None,
+            private: false,
             word: None,
         };
         self.ledger.waits.intern(activity, None)
@@ -379,6 +380,7 @@ fn a_futex_that_is_found_taken_again_and_again_is_a_lock() {
         timed: false,
         syncs: false,
         socket: None,
+        private: false,
         word: None,
     };
     let taken = play.ledger.waits.intern(activity, None);
