@@ -190,6 +190,32 @@ fn a_pipe_leads_to_the_process_at_its_end() {
 }
 
 #[test]
+fn a_pair_of_sockets_leads_to_the_process_at_its_end() {
+    if !has_python() {
+        return;
+    }
+    // The child has both ends, as after any fork.
+    let script = "\
+import os, socket, time
+here, there = socket.socketpair()
+if os.fork() == 0:
+    time.sleep(0.7)
+    there.send(b\"x\")
+    os._exit(0)
+here.recv(1)
+os.wait()
+";
+    let profile = Program::sh(&format!("exec python3 -c '{script}'")).watch();
+    let pipe = profile.waits.iter().find(|wait| wait.class == Class::Pipe);
+    let Some(Target::Pipe { other, .. }) = pipe.map(|wait| &wait.target) else {
+        panic!("{:?}", profile.waits);
+    };
+    let other = other.as_deref().unwrap_or_default();
+    assert!(other.starts_with("python"), "{other}");
+    assert!(profile.time[Class::Network] < profile.time[Class::Pipe]);
+}
+
+#[test]
 fn an_answer_is_waited_for_from_the_peer_that_owes_it() {
     if !has_python() {
         return;

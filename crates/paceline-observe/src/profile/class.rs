@@ -16,9 +16,9 @@ pub enum Class {
     Disk,
     /// A page that has to come from a disk.
     PageFault,
-    /// A peer: TCP, UDP or a unix socket.
+    /// A peer: TCP, UDP, or a unix socket to a process that is not watched.
     Network,
-    /// The other end of a pipe or terminal.
+    /// The other end of a pipe or terminal, or of a unix socket to another process that is watched.
     Pipe,
     /// A lock that another thread holds.
     Lock,

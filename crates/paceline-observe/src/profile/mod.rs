@@ -232,7 +232,7 @@ pub enum Target {
     Peer(String),
     /// A file.
     File(String),
-    /// A pipe, and the process at its other end where that is known.
+    /// A pipe, and the process at its other end where that is known; or a unix socket to a process that is watched.
     Pipe {
         /// Its name in `/proc`.
         name: String,

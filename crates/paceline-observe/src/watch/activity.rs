@@ -5,6 +5,7 @@
 
 use super::call::{Call, FutexCall, Kind, Name, Now, PollSet};
 use super::descriptor::Descriptor;
+use super::polled::poll;
 use crate::profile::{Class, Futex, Target};
 
 /// What a thread waits for.
@@ -29,7 +30,7 @@ pub(crate) struct Activity {
 /// What is known of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Socket {
-    /// Its other end, as people write it.
+    /// Its other end, as people write it; the name of the process there if it is watched too.
     pub(crate) peer: String,
     /// What the thread that waits for it waits for.
     pub(crate) role: Role,
@@ -46,6 +47,12 @@ pub(crate) enum Role {
     Client,
     /// This process itself: a pair by which its threads wake each other.
     Own,
+    /// Another process that is watched: what it does is seen, as at the other end of a pipe.
+    Within {
+        /// This process holds the other end as well, so that it may be a pair of its own that the other process
+        /// was born with.
+        also_own: bool,
+    },
 }
 
 /// What can be asked about the process of a thread.
@@ -88,7 +95,7 @@ pub(crate) fn plain(class: Class, target: &str, call: &'static str) -> Activity 
     of(class, Target::Call(target.to_owned()), call)
 }
 
-fn of(class: Class, target: Target, call: &'static str) -> Activity {
+pub(super) fn of(class: Class, target: Target, call: &'static str) -> Activity {
     Activity {
         class,
         target,
@@ -162,7 +169,7 @@ fn open(file: Name, call: &'static str, around: &mut impl Surroundings) -> Activ
     }
 }
 
-fn one_descriptor(
+pub(super) fn one_descriptor(
     descriptor: Option<Descriptor>,
     call: &'static str,
     around: &mut impl Surroundings,
@@ -200,11 +207,20 @@ fn one_descriptor(
 
 fn one_socket(inode: u64, call: &'static str, around: &mut impl Surroundings) -> Activity {
     let socket = around.socket(inode);
+    if let Some(Socket {
+        peer,
+        role: Role::Within { .. },
+    }) = socket
+    {
+        let name = "unix socket".to_owned();
+        let other = Some(peer);
+        return of(Class::Pipe, Target::Pipe { name, other }, call);
+    }
     let class = match socket.as_ref().map(|socket| socket.role) {
         // A thread that reads is sure to expect something, answered or not.
         None | Some(Role::Peer | Role::Quiet) => Class::Network,
         Some(Role::Client) => Class::Idle,
-        Some(Role::Own) => Class::Condition,
+        Some(Role::Own | Role::Within { .. }) => Class::Condition,
     };
     let target = socket.map_or(Target::Call(call.to_owned()), |socket| {
         Target::Peer(socket.peer)
@@ -212,117 +228,6 @@ fn one_socket(inode: u64, call: &'static str, around: &mut impl Surroundings) ->
     Activity {
         socket: (class == Class::Network).then_some(inode),
         ..of(class, target, call)
-    }
-}
-
-/// What a poll looks at, counted.
-#[derive(Default)]
-struct Polled {
-    /// Sockets to peers, each with what it is.
-    peers: Vec<(u64, Socket)>,
-    clients: usize,
-    pipes: Vec<u64>,
-    processes: usize,
-    /// The numbers of its timers.
-    timers: Vec<u64>,
-    terminals: usize,
-    others: usize,
-}
-
-impl Polled {
-    fn of(numbers: &[u64], around: &mut impl Surroundings) -> Self {
-        let mut polled = Self::default();
-        for &number in numbers {
-            match around.descriptor(number) {
-                Some(Descriptor::Socket(inode)) => match around.socket(inode) {
-                    Some(Socket {
-                        role: Role::Own, ..
-                    }) => {}
-                    Some(Socket {
-                        role: Role::Client, ..
-                    }) => polled.clients += 1,
-                    Some(socket) => polled.peers.push((inode, socket)),
-                    None => polled.peers.push((
-                        inode,
-                        Socket {
-                            peer: String::new(),
-                            role: Role::Peer,
-                        },
-                    )),
-                },
-                Some(Descriptor::Pipe(inode)) => polled.pipes.push(inode),
-                Some(Descriptor::Process) => polled.processes += 1,
-                Some(Descriptor::Timer) => polled.timers.push(number),
-                Some(Descriptor::Terminal(_)) => polled.terminals += 1,
-                Some(Descriptor::Event) => {}
-                _ => polled.others += 1,
-            }
-        }
-        polled
-    }
-
-    /// Some timer of it will go off. Loops keep one that is not set, for when they need it.
-    fn has_timer(&self, around: &mut impl Surroundings) -> bool {
-        self.timers.iter().any(|timer| around.timer_is_set(*timer))
-    }
-
-    /// The one peer, if all lead to the same.
-    fn one_peer(&self) -> Option<&str> {
-        let (_, first) = self.peers.first()?;
-        let same = self
-            .peers
-            .iter()
-            .all(|(_, socket)| socket.peer == first.peer);
-        (same && !first.peer.is_empty()).then_some(first.peer.as_str())
-    }
-}
-
-fn poll(set: PollSet, timed: bool, call: &'static str, around: &mut impl Surroundings) -> Activity {
-    let Some(numbers) = around.polled(set) else {
-        return plain(Class::Poll, call, call);
-    };
-    let polled = Polled::of(&numbers, around);
-    let quiet = polled.clients == 0
-        && polled
-            .peers
-            .iter()
-            .all(|(_, socket)| socket.role == Role::Quiet);
-    let target = || {
-        polled
-            .one_peer()
-            .map_or(Target::Call(call.to_owned()), |peer| {
-                Target::Peer(peer.to_owned())
-            })
-    };
-    if matches!(set, PollSet::Epoll(_)) {
-        // Nothing can come but the end of the time.
-        let asleep = quiet
-            && polled.processes + polled.others + polled.terminals == 0
-            && polled.pipes.is_empty()
-            && (timed || polled.has_timer(around));
-        return if asleep {
-            plain(Class::Sleep, call, call)
-        } else {
-            of(Class::Poll, target(), call)
-        };
-    }
-    match (polled.peers.as_slice(), polled.pipes.as_slice()) {
-        // A client with a timeout polls the one socket that it then reads.
-        ([(inode, _)], _) if polled.clients == 0 => Activity {
-            socket: Some(*inode),
-            ..of(Class::Network, target(), call)
-        },
-        ([], [first, ..]) if polled.clients == 0 => {
-            one_descriptor(Some(Descriptor::Pipe(*first)), call, around)
-        }
-        ([], []) if polled.processes > 0 => plain(Class::Child, call, call),
-        ([], []) if polled.clients > 0 => plain(Class::Idle, call, call),
-        ([], []) if polled.terminals > 0 => {
-            one_descriptor(Some(Descriptor::Terminal(String::new())), call, around)
-        }
-        ([], []) if polled.has_timer(around) => plain(Class::Sleep, call, call),
-        ([], []) if timed && polled.others == 0 => plain(Class::Sleep, call, call),
-        _ => of(Class::Poll, target(), call),
     }
 }
 
@@ -492,6 +397,11 @@ mod tests {
         assert_eq!(seen(Role::Quiet).class, Class::Network);
         assert_eq!(seen(Role::Client).class, Class::Idle);
         assert_eq!(seen(Role::Own).class, Class::Condition);
+        for also_own in [false, true] {
+            let within = seen(Role::Within { also_own });
+            assert_eq!((within.class, within.socket), (Class::Pipe, None));
+            assert!(matches!(within.target, Target::Pipe { other: Some(_), .. }));
+        }
     }
 
     #[test]
@@ -508,6 +418,22 @@ mod tests {
         let seen = activity(poll, &mut with_socket(Role::Peer)).expect("waits");
         assert_eq!((seen.class, seen.socket), (Class::Network, Some(30)));
         assert_eq!(class(poll, &mut with_socket(Role::Client)), Class::Idle);
+    }
+
+    #[test]
+    fn a_poll_of_one_socket_to_a_process_that_is_watched_is_one_of_a_pipe() {
+        let seen = |also_own, members: &[u64]| {
+            let mut around = with_socket(Role::Within { also_own });
+            around.members = Some(members.to_vec());
+            let poll = call(libc::SYS_ppoll, [0x9, members.len() as u64, 0, 0, 0, 0]);
+            let epoll = call(libc::SYS_epoll_pwait, [9, 0, 0, 100, 0, 0]);
+            (class(poll, &mut around), class(epoll, &mut around))
+        };
+        assert_eq!(seen(false, &[3]), (Class::Pipe, Class::Poll));
+        assert_eq!(seen(false, &[3, 4]), (Class::Pipe, Class::Poll));
+        // A pair that a loop is woken by, and that a child got when it was made, wakes nobody else.
+        assert_eq!(seen(true, &[3]), (Class::Pipe, Class::Sleep));
+        assert_eq!(seen(true, &[3, 4]), (Class::Poll, Class::Sleep));
     }
 
     #[test]

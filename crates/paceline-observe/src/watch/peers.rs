@@ -13,6 +13,7 @@ use super::activity::{self, Role};
 use super::call::PollSet;
 use super::clock;
 use super::descriptor::Descriptor;
+use super::holders::{Held, Holders};
 use super::sources::sockets::{InFlight, Side, Sockets, State};
 use super::watched::Watched;
 use crate::profile::{NetworkUse, PeerUse, Source};
@@ -41,7 +42,7 @@ pub(crate) struct Peers {
     began: Duration,
     kernel: Kernel,
     /// The sockets of each process.
-    owned: HashMap<u64, i32>,
+    owned: Holders,
     /// Sockets that were there when processes were looked through, and are not theirs.
     strangers: HashSet<u64>,
     look_up_due: Duration,
@@ -91,7 +92,7 @@ impl Peers {
         Self {
             began: now,
             kernel: Kernel::NotAsked,
-            owned: HashMap::new(),
+            owned: Holders::default(),
             strangers: HashSet::new(),
             look_up_due: Duration::ZERO,
             next_look_up: Duration::ZERO,
@@ -114,7 +115,8 @@ impl Peers {
         polling: &HashSet<i32>,
     ) {
         self.loops.extend(polling);
-        if now >= self.look_up_due {
+        let pids = processes.keys().copied();
+        if now >= self.look_up_due || now >= self.next_look_up && self.owned.are_out_of_date(pids) {
             self.look_up(now, processes);
         }
         if now < self.dump_due || self.owned.is_empty() && self.flights.is_empty() {
@@ -146,7 +148,7 @@ impl Peers {
     /// What is known of a socket of a process; `None` if it is of no family that can be asked about, or
     /// not yet.
     pub(crate) fn socket(&mut self, inode: u64, pid: i32) -> Option<activity::Socket> {
-        if self.owned.insert(inode, pid).is_none() && !matches!(self.kernel, Kernel::Missing(_)) {
+        if self.owned.add(inode, pid) && !matches!(self.kernel, Kernel::Missing(_)) {
             // A thread waits for a socket that the last dump may not have.
             self.dump_due = Duration::ZERO;
         }
@@ -167,9 +169,15 @@ impl Peers {
             return Some(activity::Socket { peer, role });
         }
         let peer = sockets.peer(inode)?;
-        let role = match peer.inode {
-            Some(other) if self.owned.get(&other) == self.owned.get(&inode) => Role::Own,
-            Some(_) => Role::Peer,
+        let role = match peer.inode.map(|other| self.owned.end(other, pid)) {
+            Some(Held::Own) => Role::Own,
+            Some(Held::Outside) => Role::Peer,
+            Some(Held::Within { name, also_own }) => {
+                return Some(activity::Socket {
+                    peer: name,
+                    role: Role::Within { also_own },
+                });
+            }
             // Bound or listening, and connected to nobody.
             None if peer.address.starts_with("udp ") && !peer.address.starts_with("udp port") => {
                 Role::Peer
@@ -185,8 +193,8 @@ impl Peers {
     /// Requests of event loops in flight, over sockets that no thread waits for by itself.
     pub(crate) fn polled_requests(&self, waited_for: &HashSet<u64>) -> usize {
         let polled = |inode: &&u64| {
-            let owner = self.owned.get(inode);
-            !waited_for.contains(inode) && owner.is_some_and(|pid| self.loops.contains(pid))
+            let mut owners = self.owned.of(**inode).iter();
+            !waited_for.contains(inode) && owners.any(|pid| self.loops.contains(pid))
         };
         self.flights.keys().filter(polled).count()
     }
@@ -222,13 +230,14 @@ impl Peers {
 
     fn look_up(&mut self, now: Duration, processes: &mut BTreeMap<i32, Watched>) {
         let started = clock::of_this_thread();
-        self.owned.clear();
         for process in processes.values_mut() {
             process.open = process.descriptors.scan();
-            let sockets = process.open.sockets.iter();
-            self.owned
-                .extend(sockets.map(|inode| (*inode, process.pid)));
         }
+        let all = processes.values().map(|process| {
+            let sockets = process.open.sockets.as_slice();
+            (process.pid, process.name.as_str(), sockets)
+        });
+        self.owned.set(all);
         for process in processes.values_mut() {
             if !process.sockets_in_epoll {
                 process.sockets_in_epoll = self.in_epoll(process, now);
@@ -240,7 +249,7 @@ impl Peers {
         if let Kernel::Answers(sockets) = &self.kernel {
             let inodes = sockets.table().inodes();
             self.strangers = inodes
-                .filter(|inode| !self.owned.contains_key(inode))
+                .filter(|inode| self.owned.of(*inode).is_empty())
                 .collect();
         }
     }
@@ -250,7 +259,8 @@ impl Peers {
         let Kernel::Answers(sockets) = &self.kernel else {
             return false;
         };
-        let known = |inode: u64| self.owned.contains_key(&inode) || self.strangers.contains(&inode);
+        let known =
+            |inode: u64| !self.owned.of(inode).is_empty() || self.strangers.contains(&inode);
         sockets.table().inodes().any(|inode| !known(inode))
     }
 
@@ -270,7 +280,7 @@ impl Peers {
                     _ => continue,
                 };
                 match self.socket(inode, process.pid).map(|socket| socket.role) {
-                    Some(Role::Own) => own += 1,
+                    Some(Role::Own | Role::Within { also_own: true }) => own += 1,
                     Some(_) => return true,
                     None => {}
                 }
@@ -305,7 +315,7 @@ impl Peers {
         };
         let mut flying: Vec<(u64, String, Duration, Duration)> = Vec::new();
         let mut unsent: HashSet<u64> = HashSet::new();
-        for (&inode, pid) in &self.owned {
+        for (inode, owners) in self.owned.iter() {
             let Some(socket) = sockets.table().get(inode) else {
                 continue;
             };
@@ -314,7 +324,8 @@ impl Peers {
                 InFlight::Yes => true,
                 InFlight::No => false,
                 InFlight::Tie => {
-                    socket.traffic.ever_sent && sent_ago < UNTOLD && polling.contains(pid)
+                    let polled = owners.iter().any(|pid| polling.contains(pid));
+                    socket.traffic.ever_sent && sent_ago < UNTOLD && polled
                 }
             };
             if in_flight {
