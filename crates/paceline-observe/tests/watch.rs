@@ -1,6 +1,6 @@
 //! What a watcher sees of real programs.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -270,6 +270,42 @@ fn an_answer_is_waited_for_from_the_peer_that_owes_it() {
     let used = used.expect("in flight");
     assert_eq!(used.most_in_flight, 1);
     assert!(used.effective_count < 1.5, "{used:?}");
+}
+
+#[test]
+fn an_answer_in_many_pieces_is_asked_for_once() {
+    if !has_python() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let address = listener.local_addr().expect("an address");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("accepts");
+        stream.read_exact(&mut [0; 3]).expect("reads");
+        for _ in 0..8 {
+            std::thread::sleep(Duration::from_millis(150));
+            stream.write_all(b"piece").expect("writes");
+        }
+        // It goes on listening, as servers do.
+        listener
+    });
+    let script = format!(
+        "import socket; s = socket.create_connection((\"127.0.0.1\", {})); s.sendall(b\"ask\")\nwhile s.recv(9): pass",
+        address.port()
+    );
+    let profile = Program::sh(&format!("exec python3 -c '{script}'")).watch();
+    drop(server.join().expect("ends"));
+    let peer = format!("tcp {address}");
+    let mut waits = profile.waits.iter();
+    let wait = waits.find(|wait| wait.target == Target::Peer(peer.clone()));
+    let pieces = wait.expect("waits").effective_count;
+    let mut peers = profile.network.peers.iter();
+    let used = peers.find(|used| used.address == peer).expect("is known");
+    assert!(used.waited_for_answers > Duration::ZERO, "{used:?}");
+    assert!(
+        used.answers < 1.5 && used.answers < pieces,
+        "{used:?} {pieces}"
+    );
 }
 
 #[test]

@@ -298,6 +298,11 @@ pub struct PeerUse {
     pub effective_count: f64,
     /// The most at once.
     pub most_in_flight: usize,
+    /// Time for which threads waited for it, each by itself, with nothing sent to it meanwhile over that connection.
+    pub waited_for_answers: Duration,
+    /// How many answers that was for, weighted by their length as in [`Wait::effective_count`]: what comes between two
+    /// sendings is one, in however many pieces. 0 if none was long enough to be told.
+    pub answers: f64,
     /// Round-trip time of the path, smoothed, as the kernel measured it.
     pub round_trip: Option<Duration>,
 }

@@ -6,6 +6,7 @@
 //! one that reads the stacks of Python.
 
 mod activity;
+mod answers;
 mod around;
 mod attach;
 mod bounds;

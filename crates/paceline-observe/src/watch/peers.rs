@@ -10,6 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::activity::{self, Role};
+use super::answers::{Answers, Connection};
 use super::call::PollSet;
 use super::clock;
 use super::descriptor::Descriptor;
@@ -55,6 +56,7 @@ pub(crate) struct Peers {
     /// Processes that were seen to poll: they have requests in flight while no thread waits for one.
     loops: HashSet<i32>,
     uses: HashMap<String, Use>,
+    answers: Answers,
     most_in_flight: usize,
     of_wall: Duration,
 }
@@ -102,17 +104,20 @@ impl Peers {
             flights: HashMap::new(),
             loops: HashSet::new(),
             uses: HashMap::new(),
+            answers: Answers::default(),
             most_in_flight: 0,
             of_wall: Duration::ZERO,
         }
     }
 
-    /// Asks the kernel again if it is time to. `polling` are the processes with a thread in a poll.
+    /// Asks the kernel again if it is time to. `polling` are the processes with a thread in a poll, `waited_for` the
+    /// sockets that a thread waits for by itself.
     pub(crate) fn refresh(
         &mut self,
         now: Duration,
         processes: &mut BTreeMap<i32, Watched>,
         polling: &HashSet<i32>,
+        waited_for: &HashSet<u64>,
     ) {
         self.loops.extend(polling);
         let pids = processes.keys().copied();
@@ -141,7 +146,7 @@ impl Peers {
             self.look_up(now, processes);
         }
         let first = self.dumped.is_none();
-        self.add_up(now);
+        self.add_up(now, waited_for);
         self.take(now, polling, first);
     }
 
@@ -203,15 +208,24 @@ impl Peers {
     pub(crate) fn into_profile(mut self) -> (NetworkUse, Source) {
         let open: Vec<u64> = self.flights.keys().copied().collect();
         open.into_iter().for_each(|inode| self.land(inode));
+        let answers = self.answers.into_sums();
+        for address in answers.keys() {
+            self.uses.entry(address.clone()).or_default();
+        }
         let mut peers: Vec<PeerUse> = self
             .uses
             .into_iter()
-            .map(|(address, sums)| PeerUse {
-                address,
-                effective_count: sums.count(),
-                in_flight: sums.in_flight,
-                most_in_flight: sums.most,
-                round_trip: sums.round_trip,
+            .map(|(address, sums)| {
+                let answers = answers.get(&address).copied().unwrap_or_default();
+                PeerUse {
+                    address,
+                    effective_count: sums.count(),
+                    in_flight: sums.in_flight,
+                    most_in_flight: sums.most,
+                    round_trip: sums.round_trip,
+                    answers: answers.count(),
+                    waited_for_answers: answers.time(),
+                }
             })
             .collect();
         peers.sort_by(|a, b| (b.in_flight, &a.address).cmp(&(a.in_flight, &b.address)));
@@ -293,10 +307,11 @@ impl Peers {
     }
 
     /// Gives the time since the last dump to what was in flight then.
-    fn add_up(&mut self, now: Duration) {
+    fn add_up(&mut self, now: Duration, waited_for: &HashSet<u64>) {
         let passed = self
             .dumped
             .map_or(Duration::ZERO, |last| now.saturating_sub(last));
+        self.follow_answers(passed, waited_for);
         self.dumped = Some(now);
         if !self.flights.is_empty() {
             self.of_wall += passed;
@@ -306,6 +321,31 @@ impl Peers {
                 sums.in_flight += passed;
             }
         }
+    }
+
+    /// Who waits now has waited since the last dump, if nothing was sent meanwhile.
+    fn follow_answers(&mut self, passed: Duration, waited_for: &HashSet<u64>) {
+        let Kernel::Answers(sockets) = &self.kernel else {
+            return;
+        };
+        for &inode in waited_for {
+            let Some((socket, sent_since)) = sockets.sent(inode) else {
+                continue;
+            };
+            if socket.side == Side::Client
+                && let Some(sent) = socket.traffic.sent_segments
+            {
+                let connection = Connection {
+                    inode,
+                    peer: socket.remote,
+                    sent,
+                    sent_since,
+                };
+                self.answers.waited_for(connection, passed);
+            }
+        }
+        let table = sockets.table();
+        self.answers.retain(|inode| table.get(inode).is_some());
     }
 
     /// Takes what is in flight from the last dump.
@@ -455,7 +495,7 @@ mod tests {
         let step = Duration::from_secs(60);
         let mut dump = |peers: &mut Peers| {
             now += step;
-            peers.refresh(now, &mut processes, &HashSet::new());
+            peers.refresh(now, &mut processes, &HashSet::new(), &HashSet::new());
             let uses = peers.uses.get(&name);
             uses.map_or((0, Duration::ZERO), |sums| (sums.now, sums.in_flight))
         };
@@ -535,6 +575,7 @@ mod tests {
         peers.refresh(
             Duration::from_secs(1),
             &mut BTreeMap::new(),
+            &HashSet::new(),
             &HashSet::new(),
         );
         let (network, source) = peers.into_profile();

@@ -191,8 +191,12 @@ impl Watcher {
         if now >= self.scan_due {
             self.scan(now);
         }
-        self.peers
-            .refresh(now, &mut self.tree.processes, &self.polling);
+        self.peers.refresh(
+            now,
+            &mut self.tree.processes,
+            &self.polling,
+            &self.waited_for,
+        );
         self.polling.clear();
         self.waited_for.clear();
         let mut gone = Vec::new();

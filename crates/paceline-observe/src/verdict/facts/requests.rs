@@ -1,13 +1,18 @@
 //! How many inputs and outputs there were, and for what.
 
+use std::collections::BTreeMap;
+
 use super::ratio;
-use crate::profile::{Class, Profile, Source, Wait};
+use crate::profile::{Class, PeerUse, Profile, Source, Target, Wait};
 
 /// More than this is as good as without end.
 const MOST: f64 = 1e6;
 
 /// Fewer than this, weighted by their length, are one and some that do not matter.
 const SEVERAL: f64 = 1.5;
+
+/// Answers come in pieces if waits are this many times as many; else what is known of either is too coarse to tell.
+const PIECES: f64 = 1.5;
 
 /// Inputs and outputs, each weighted by its length.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +46,18 @@ impl Requests {
         // A polled request shows in the sockets alone. Where those could not be told apart, each wait
         // in the poll counts for one.
         let mut sum = Sum::default();
-        in_class(profile, |wait| wait.class.is_io()).for_each(|(_, wait)| sum.add_wait(wait));
+        let mut by_peer = BTreeMap::<&str, Sum>::new();
+        in_class(profile, |wait| wait.class.is_io()).for_each(|(_, wait)| match &wait.target {
+            Target::Peer(peer) => by_peer.entry(peer.as_str()).or_default().add_wait(wait),
+            _ => sum.add_wait(wait),
+        });
+        for (address, waits) in by_peer {
+            let mut peers = profile.network.peers.iter();
+            let peer = peers.find(|peer| peer.address == address);
+            let requests = peer.map_or(waits, |peer| waits.for_answers(peer));
+            sum.time += requests.time;
+            sum.squares += requests.squares;
+        }
         let polled = (total - sum.time).max(0.0);
         let is_polled = polled > 0.1 * total;
         if is_polled {
@@ -129,6 +145,19 @@ impl Sum {
         }
     }
 
+    /// These waits for a peer, those for one answer as one. What is not known to be for the same is as it was.
+    fn for_answers(self, peer: &PeerUse) -> Self {
+        let known = peer.waited_for_answers.as_secs_f64().min(self.time);
+        let mut answers = Self::default();
+        answers.add(known, peer.answers);
+        let squares = answers.squares + self.squares * ratio(self.time - answers.time, self.time);
+        if squares >= PIECES * self.squares {
+            Self { squares, ..self }
+        } else {
+            self
+        }
+    }
+
     /// How long one is, weighted by its length; more than 0.
     fn length(self) -> f64 {
         (self.squares / self.time).max(1e-9)
@@ -142,6 +171,28 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_put_together_where_they_are_several_times_as_many_as_answers() {
+        let of = |seconds: f64, answers| {
+            let mut waits = Sum::default();
+            waits.add(10.0, 30.0);
+            let peer = PeerUse {
+                waited_for_answers: std::time::Duration::from_secs_f64(seconds),
+                answers,
+                ..PeerUse::default()
+            };
+            waits.for_answers(&peer).count()
+        };
+        let near = |seen: f64, wanted: f64| assert!((seen - wanted).abs() < 1e-9, "{seen}");
+        near(of(10.0, 1.0), 1.0);
+        near(of(50.0, 1.0), 1.0);
+        near(of(10.0, 19.9), 19.9);
+        near(of(10.0, 20.1), 30.0);
+        near(of(0.0, 0.0), 30.0);
+        // Half of the time for one answer, the other half as it was.
+        near(of(5.0, 1.0), 100.0 / (25.0 + 0.5 * 100.0 / 30.0));
+    }
 
     #[test]
     fn effective_counts_add_up_like_the_waits_they_stand_for() {

@@ -37,9 +37,10 @@ pub(super) const ONE: Rule = Rule {
     borders: &[
         Border::share_at_least(IO, "of the time an input or output is in flight", |f| f.io),
         Border::share_below(OVERLAP, "of what could overlap does", |f| f.telling_overlap),
-        Border::at_least(1.0, "", |f| f64::from(f.requests.single)).unsaid(),
+        // Yes or no: half way is far from either.
+        Border::at_least(0.5, "", |f| f64::from(f.requests.single)).unsaid(),
         // Else compute is what there is more of.
-        Border::at_least(1.0, "", |f| f64::from(f.io >= f.compute)).unsaid(),
+        Border::at_least(0.5, "", |f| f64::from(f.io >= f.compute)).unsaid(),
     ],
     weight: 0.9,
     sentence: |f| {

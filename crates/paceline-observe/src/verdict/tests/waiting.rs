@@ -202,7 +202,7 @@ fn an_async_program_that_awaits_one_by_one() {
                     in_flight: seconds(9.6 * in_flight),
                     effective_count: 50.0 * in_flight,
                     most_in_flight: most,
-                    round_trip: None,
+                    ..PeerUse::default()
                 });
             })
     };
@@ -213,6 +213,39 @@ fn an_async_program_that_awaits_one_by_one() {
     let verdict = expect(&one_by_one(64.0, 64), Cause::Peer);
     assert_eq!(verdict.prescription.model, Model::AsIs);
     near(verdict.concurrency, 64.0, 0.01);
+}
+
+#[test]
+fn one_answer_in_many_pieces_is_one() {
+    // 200 waits, and for so much of their time, for so many answers, nothing was sent in between.
+    let streaming = |unasked: f64, answers: f64| {
+        Program::watched(10.0, 2.0)
+            .thread("app", &[(Class::Cpu, 0.3), (Class::Network, 9.7)])
+            .wait(Class::Network, peer(), 9.7, 200.0)
+            .seen(|profile| {
+                profile.network.peers.push(PeerUse {
+                    address: "tcp 10.0.0.7:80".into(),
+                    waited_for_answers: seconds(unasked),
+                    answers,
+                    ..PeerUse::default()
+                });
+            })
+    };
+    let verdict = expect(&streaming(9.6, 1.0), Cause::Peer);
+    assert!(verdict.confidence > 0.8, "{}", verdict.confidence);
+    assert_eq!(verdict.prescription.level, 1);
+    near(verdict.prescription.speedup.high, 1.0, 1e-9);
+    assert!(verdict.sentence.contains("10.0.0.7:80"));
+    // Several of them may be had at once.
+    let verdict = expect(&streaming(9.6, 5.0), Cause::SerialWaits);
+    assert!((5..8).contains(&verdict.prescription.level), "{verdict:?}");
+    // Of most of the time it is not known.
+    let verdict = expect(&streaming(1.0, 1.0), Cause::SerialWaits);
+    assert!(verdict.prescription.level > 50, "{verdict:?}");
+    // As many answers as waits.
+    let plain = expect(&streaming(0.0, 0.0), Cause::SerialWaits).prescription;
+    let counted = expect(&streaming(9.6, 180.0), Cause::SerialWaits).prescription;
+    assert_eq!(plain.level, counted.level);
 }
 
 #[test]

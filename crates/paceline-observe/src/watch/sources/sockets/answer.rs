@@ -128,6 +128,7 @@ fn traffic(info: &[u8]) -> Traffic {
         unsent_bytes: field(144).unwrap_or(0),
         ever_received: field(152) != Some(0),
         ever_sent: field(156) != Some(0),
+        sent_segments: field(156),
     }
 }
 
@@ -205,6 +206,7 @@ mod tests {
                 received_ago: Duration::from_millis(70),
                 acknowledged_ago: Duration::from_millis(6),
                 ever_sent: true,
+                sent_segments: Some(2),
                 ever_received: true,
                 unsent_bytes: 3,
                 round_trip: Duration::from_micros(250),

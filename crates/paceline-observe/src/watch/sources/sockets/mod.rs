@@ -23,7 +23,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::netlink::{Ask, Netlink, Request};
 use self::socket::Address;
-pub(crate) use self::socket::{InFlight, Side, State};
+pub(crate) use self::socket::{InFlight, Side, Socket, State, tcp_peer};
 pub(crate) use self::table::Table;
 use super::Missing;
 
@@ -135,6 +135,11 @@ impl Sockets {
     /// What the last dump said.
     pub(crate) fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// A socket that the last two dumps told of, and how many segments with data it sent between them.
+    pub(crate) fn sent(&self, inode: u64) -> Option<(&Socket, u32)> {
+        self.table.sent_since(&self.before, inode)
     }
 
     /// How long to wait from one dump to the next, so that they stay cheap however many sockets the

@@ -32,6 +32,8 @@ pub(crate) struct Traffic {
     pub(crate) acknowledged_ago: Duration,
     /// Data were sent at least once.
     pub(crate) ever_sent: bool,
+    /// How many segments with data were sent, counted around; `None` if the kernel does not say.
+    pub(crate) sent_segments: Option<u32>,
     /// Data arrived at least once.
     pub(crate) ever_received: bool,
     /// Bytes that were written and not even sent once: the peer or the path takes no more.
@@ -112,8 +114,13 @@ impl Socket {
 
     /// The other end, as people write it: "tcp 127.0.0.1:8080".
     pub(crate) fn peer(&self) -> String {
-        format!("tcp {}", Address(self.remote))
+        tcp_peer(self.remote)
     }
+}
+
+/// The other end of a TCP connection, as people write it.
+pub(crate) fn tcp_peer(remote: SocketAddr) -> String {
+    format!("tcp {}", Address(remote))
 }
 
 /// An address as people write it: one of IPv4 that a socket of IPv6 speaks to looks like any other.

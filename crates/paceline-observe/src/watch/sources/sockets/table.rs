@@ -18,6 +18,14 @@ impl Table {
         self.sockets.get(&inode)
     }
 
+    /// A connection, and how many segments with data it has sent since another dump, which knew it too.
+    pub(crate) fn sent_since(&self, before: &Self, inode: u64) -> Option<(&Socket, u32)> {
+        let (now, then) = (self.get(inode)?, before.get(inode)?);
+        let same = (now.local, now.remote) == (then.local, then.remote);
+        let (sent, sent_then) = (now.traffic.sent_segments?, then.traffic.sent_segments?);
+        same.then(|| (now, sent.wrapping_sub(sent_then)))
+    }
+
     pub(crate) fn inodes(&self) -> impl Iterator<Item = u64> {
         self.sockets.keys().copied()
     }
@@ -134,6 +142,29 @@ mod tests {
             assert_eq!(side(&table, 2), Side::Server, "{at}");
             assert_eq!(side(&table, 3), Side::Client, "{at}");
         }
+    }
+
+    #[test]
+    fn what_was_sent_between_two_dumps() {
+        let table = |local: &str, segments| {
+            let mut socket = established(2, local, "10.0.0.9:443");
+            socket.traffic.sent_segments = segments;
+            sides(&[socket], &Table::default())
+        };
+        let sent = |then: Table, now: Table| now.sent_since(&then, 2).map(|(_, sent)| sent);
+        let own = "10.0.0.2:40000";
+        assert_eq!(sent(table(own, Some(3)), table(own, Some(5))), Some(2));
+        assert_eq!(
+            sent(table(own, Some(u32::MAX)), table(own, Some(1))),
+            Some(2)
+        );
+        // The number was given to another connection since.
+        assert_eq!(
+            sent(table("10.0.0.2:40001", Some(3)), table(own, Some(3))),
+            None
+        );
+        assert_eq!(sent(table(own, None), table(own, None)), None);
+        assert_eq!(sent(Table::default(), table(own, Some(3))), None);
     }
 
     #[test]
