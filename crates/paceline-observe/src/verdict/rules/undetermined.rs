@@ -11,6 +11,8 @@ use crate::profile::{Class, Ending, Source};
 const SHORTEST: f64 = 0.1;
 /// Fewer looks than this are anecdotes.
 const FEWEST_LOOKS: f64 = 10.0;
+/// From this share of the wall on, an event that did not come is what it waited for.
+const EVENTS: f64 = 0.3;
 /// Less work than this, in threads on average, is a program at rest.
 const AT_REST_BELOW: f64 = 0.02;
 
@@ -121,7 +123,7 @@ pub(super) const UNEXPLAINED: Rule = Rule {
     borders: &[],
     weight: 0.6,
     sentence: |facts| {
-        if facts.waiting.event >= 0.3 {
+        if facts.waiting.event >= EVENTS {
             format!(
                 "{} of the time it waits for an event, and nothing that was seen would bring it about.",
                 words::percent(facts.waiting.event)
@@ -152,10 +154,12 @@ fn look_closer(facts: &Facts<'_>) -> Prescription {
         Source::Used | Source::NotNeeded => None,
     })
     .collect();
-    let advice = if missing.is_empty() {
-        "Watch it for longer, or only the phase that is slow.".into()
-    } else {
+    let advice = if !missing.is_empty() {
         format!("More would be known with: {}.", missing.join(", "))
+    } else if facts.waiting.event >= EVENTS {
+        "Watch it while something comes in, or look at who should send it.".into()
+    } else {
+        "Watch it for longer, or only the phase that is slow.".into()
     };
     Plan::as_it_is(facts).advise(facts, advice)
 }
