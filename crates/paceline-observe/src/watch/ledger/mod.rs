@@ -399,11 +399,6 @@ impl Ledger {
         let unmet_seen = unmet.seen;
         let (waited, unmet_time) = self.give_usual_waits(&unmet);
         let mut unmet = self.describe(unmet);
-        for thread in &mut unmet {
-            if let Some((id, time)) = waited.get(&thread.tid) {
-                thread.time[self.waits.class(*id)] += *time;
-            }
-        }
         let (waits, places) = self.waits.into_profile();
         let mut time = self.forgotten;
         time[Class::Cpu] += of_unmet.cpu;
@@ -413,10 +408,11 @@ impl Ledger {
         }
         for thread in &mut unmet {
             let waited = waited.get(&thread.tid);
-            thread.waits = waited
-                .and_then(|(id, time)| Some((*places.get(id)?, *time)))
-                .into_iter()
-                .collect();
+            if let Some((place, time)) = waited.and_then(|(id, time)| Some((places.get(id)?, time)))
+            {
+                thread.time[waits[*place].class] += *time;
+                thread.waits.push((*place, *time));
+            }
         }
         let mut threads = Vec::new();
         for (tid, account) in &self.ended {
