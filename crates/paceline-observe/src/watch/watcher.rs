@@ -237,6 +237,10 @@ impl Watcher {
                 gone.push(tid);
             }
         }
+        if !gone.is_empty() {
+            // A process is still seen to run for a moment after its end is heard of.
+            self.scan_due = self.scan_due.min(self.next_scan);
+        }
         for tid in gone {
             self.ledger.end(tid, now);
         }
@@ -420,6 +424,12 @@ impl LookAtTask<'_> {
             Some(wait) => (Doing::Waiting(wait.id), wait.socket),
             None => self.describe(task, same.map_or(at, |wait| wait.since), same.is_none()),
         };
+        let doing = match (doing, same) {
+            (Doing::Waiting(now), Some(known)) => {
+                Doing::Waiting(self.ledger.waits.better(known.id, now))
+            }
+            _ => doing,
+        };
         if task.ended {
             // Until then it ran: nobody waits to end.
             self.enter(task, at, counters, Doing::Running);
@@ -438,7 +448,10 @@ impl LookAtTask<'_> {
                 socket,
                 counters,
                 since: same.map_or(at, |wait| wait.since),
-                look_again: at + self.look_again(same.is_some()),
+                look_again: settled.map_or_else(
+                    || at + self.look_again(same.is_some()),
+                    |wait| wait.look_again,
+                ),
             }),
         };
         self.enter(task, at, counters, doing);

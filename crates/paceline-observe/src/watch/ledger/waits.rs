@@ -144,6 +144,19 @@ impl Waits {
         self.sums[id.0].word.add(word);
     }
 
+    /// What was known of a wait that goes on, unless it is better known now. Who was at the end of a pipe may be gone,
+    /// a moment before that ends the wait.
+    pub(crate) fn better(&self, known: WaitId, now: WaitId) -> WaitId {
+        let pipe = |id: WaitId| match &self.sums[id.0].activity.target {
+            Target::Pipe { other, .. } => Some(other.is_some()),
+            _ => None,
+        };
+        match (pipe(known), pipe(now)) {
+            (Some(true), Some(false)) => known,
+            _ => now,
+        }
+    }
+
     /// A thread waited so for the first time.
     pub(crate) fn add_thread(&mut self, id: WaitId) {
         self.sums[id.0].threads += 1;
@@ -444,6 +457,29 @@ mod tests {
         assert!((all[0].effective_count - 1.0).abs() < 1e-9, "{all:?}");
         assert_eq!(all[0].time, Duration::from_millis(50));
         assert_eq!(all[0].longest, Duration::from_millis(50));
+    }
+
+    #[test]
+    fn who_was_at_the_end_of_a_pipe_is_not_forgotten() {
+        let mut waits = Waits::default();
+        let mut pipe = |other: Option<&str>| {
+            let target = Target::Pipe {
+                name: "pipe".into(),
+                other: other.map(str::to_owned),
+            };
+            let activity = Activity {
+                target,
+                ..activity(Class::Pipe)
+            };
+            waits.intern(activity, None)
+        };
+        let (nobody, shell, worker) = (pipe(None), pipe(Some("sh")), pipe(Some("sort")));
+        assert_eq!(waits.better(worker, nobody), worker);
+        assert_eq!(waits.better(nobody, worker), worker);
+        // It is with somebody else now.
+        assert_eq!(waits.better(shell, worker), worker);
+        let network = waits.intern(activity(Class::Network), None);
+        assert_eq!(waits.better(worker, network), network);
     }
 
     #[test]
