@@ -114,12 +114,7 @@ impl Summary {
             kept.process(process);
         }
         let counted = self.ledger.cpu();
-        let followed = self.switches.source() == Source::Used;
-        let uncounted = if followed {
-            Duration::ZERO
-        } else {
-            self.uncounted(kept.charged, counted)
-        };
+        let uncounted = self.uncounted(kept.charged, counted);
         let mut sums = self.ledger.finish();
         sums.time[Class::Cpu] += uncounted;
         let short_lived = ShortLived {
@@ -127,7 +122,7 @@ impl Summary {
             processes: (self.switches.processes() + 1).saturating_sub(self.tree.seen as u64),
             cpu: sums.unmet_cpu + uncounted,
         };
-        // It was spent while others waited for it; switches tell of it at the right time.
+        // It was spent while others waited for it.
         let mut left = uncounted;
         for class in [Class::Child, Class::Pipe, Class::Idle] {
             let moved = left.min(sums.foremost[class]);
@@ -188,8 +183,9 @@ impl Summary {
         }
     }
 
-    /// What the processes were charged with and no thread that we know of used. It belongs to processes
-    /// and threads that came and went between looks.
+    /// What the processes were charged with and no thread that we know of used. It belongs to processes and threads
+    /// that came and went between looks. Switches tell of those, but not of how a process is taken down after its end,
+    /// which is most of what a short one uses.
     fn uncounted(&self, of_ended: Duration, counted: Duration) -> Duration {
         let there: Duration = self.tree.processes.values().map(charged).sum();
         let charged = of_ended + there;

@@ -119,9 +119,6 @@ impl Ledger {
         if !self.threads.contains_key(&tid) {
             self.threads_seen += 1;
             let birth = self.unmet.take_birth(tid);
-            if let Some(name) = birth.as_ref().and_then(|birth| birth.name) {
-                self.kin.met(tid, name);
-            }
             let account = match &birth {
                 Some(birth) if new => Account::born(pid, birth.at),
                 _ => Account::open(pid, seen, new),
@@ -169,15 +166,15 @@ impl Ledger {
         self.over.remove(&tid);
         self.ending.remove(&tid);
         self.unmet.begin(pid, tid, parent, at);
+        if pid == tid {
+            self.kin.begin(pid, parent);
+        }
     }
 
     /// A process has become the program of this name.
     pub(crate) fn becomes(&mut self, tid: i32, name: Name) {
-        if self.threads.contains_key(&tid) {
-            self.kin.met(tid, name);
-        } else {
-            self.unmet.becomes(tid, name);
-        }
+        self.kin.becomes(tid, name);
+        self.unmet.becomes(tid, name);
     }
 
     /// A thread is over, by its switches. Looks may find it a little longer.
@@ -218,7 +215,7 @@ impl Ledger {
 
     /// A thread was not met in a round of this length: before its first look, or after its last one.
     fn add_loose(&mut self, loose: Loose, round: f64) {
-        let usual = self.usual(loose.tid);
+        let usual = self.kin.usual(loose.tid);
         let waited_for = if let Some(account) =
             account(&mut self.threads, &mut self.ended, &self.ending, loose.tid)
         {
@@ -233,12 +230,6 @@ impl Ledger {
         if waited_for.is_some_and(|id| self.waits.class(id).is_io()) {
             self.io_in_flight += loose.waited;
         }
-    }
-
-    /// What a process of which no look tells may wait for.
-    fn usual(&self, tid: i32) -> Option<WaitId> {
-        let of_unmet = self.unmet.name(tid).and_then(|name| self.kin.usual(name));
-        of_unmet.or_else(|| self.kin.usual_of_met(tid))
     }
 
     fn add_spare(&mut self, tid: i32, seconds: f64) {
@@ -266,7 +257,7 @@ impl Ledger {
         let union = if let Some(switches) = switches {
             self.lengths.follow(switches, &mut self.waits);
             let mut follower = std::mem::take(&mut self.follower);
-            let usual = |tid| Some(self.waits.class(self.usual(tid)?));
+            let usual = |tid| Some(self.waits.class(self.kin.usual(tid)?));
             let (union, loose) = follower.round(last, at, switches, &glimpses, polled, &usual);
             self.follower = follower;
             for loose in loose {
@@ -467,8 +458,8 @@ impl Ledger {
         unmet: &Unmet,
     ) -> (HashMap<i32, (WaitId, Duration)>, ByClass<f64>) {
         let (mut of_each, mut time) = (HashMap::new(), ByClass::<f64>::default());
-        for (tid, name, did) in unmet.of_known_programs() {
-            let Some(id) = self.kin.usual(name).filter(|_| did.waited > 0.0) else {
+        for (tid, did) in unmet.all() {
+            let Some(id) = self.kin.usual(tid).filter(|_| did.waited > 0.0) else {
                 continue;
             };
             let count = did.waits.max(1);

@@ -15,8 +15,6 @@ pub(super) struct Unmet {
     loose: HashMap<i32, Did>,
     /// Those of them that have ended.
     lives: HashMap<i32, Life>,
-    /// The programs that they had become.
-    names: HashMap<i32, Name>,
     /// How many there were.
     pub(super) seen: usize,
 }
@@ -26,7 +24,7 @@ pub(super) struct Birth {
     pid: i32,
     parent: i32,
     pub(super) at: Duration,
-    pub(super) name: Option<Name>,
+    name: Option<Name>,
 }
 
 /// In seconds.
@@ -91,25 +89,15 @@ impl Unmet {
     /// One that has begun so ended before a look met it. It is described if there is `room`.
     pub(super) fn ends(&mut self, tid: i32, birth: Birth, at: Duration, room: bool) {
         self.seen += 1;
-        if let Some(name) = birth.name {
-            self.names.insert(tid, name);
-        }
         if room {
             let ended = at.max(birth.at);
             self.lives.insert(tid, Life { birth, ended });
         }
     }
 
-    /// The program that one has become, which may have ended.
-    pub(super) fn name(&self, tid: i32) -> Option<Name> {
-        let birth = self.births.get(&tid);
-        birth.map_or_else(|| self.names.get(&tid).copied(), |birth| birth.name)
-    }
-
-    /// Those whose program is known, and what they did.
-    pub(super) fn of_known_programs(&self) -> impl Iterator<Item = (i32, Name, Did)> {
-        let names = self.names.iter();
-        names.filter_map(|(tid, name)| Some((*tid, *name, *self.loose.get(tid)?)))
+    /// What each did.
+    pub(super) fn all(&self) -> impl Iterator<Item = (i32, Did)> {
+        self.loose.iter().map(|(tid, did)| (*tid, *did))
     }
 
     /// How many of them will be described.
