@@ -8,6 +8,7 @@ use super::super::facts::Facts;
 use super::super::plan::{Compute, Plan, Waits, at_once, on_cores};
 use super::super::rule::{Border, Rule};
 use super::super::{Cause, Model, Prescription, words};
+use super::outside_contention::queue_over_run;
 
 /// So many processes a second …
 const RATE: f64 = 8.0;
@@ -27,6 +28,9 @@ const WAITED: f64 = 0.5;
 const MOSTLY_WAITED: f64 = 0.25;
 /// With more than this of the cores in use, the cores are the limit.
 const CORES: f64 = 0.8;
+/// Processes that have just begun are the last to get a core beside others. To have less of them is the better remedy
+/// as long as they queue for less than this part of what they run.
+const QUEUES: f64 = 1.5;
 
 pub(super) const MANY_SHORT: Rule = Rule {
     cause: Cause::Child,
@@ -49,7 +53,12 @@ pub(super) const MANY_SHORT: Rule = Rule {
             "of the time they start, run or are waited for",
             |f| (f.compute + f.waiting.child).min(1.0),
         ),
-        Border::share_below(CORES, "of the cores are used", |f| f.demand),
+        Border::share_below(CORES, "of the cores are used", |f| f.run / f.cores),
+        Border::below(
+            QUEUES,
+            "times as long as they run they queue for cores that others have",
+            queue_over_run,
+        ),
     ],
     weight: 1.0,
     sentence: |f| {

@@ -1,9 +1,10 @@
 //! The rules, one file per cause, in the order in which they are tried: the first that matches wins.
 //!
 //! Why this order: first what would make every other number misleading (too little evidence, others on
-//! the cores), then what is seen in one thread whatever the rest does (event loops, the interpreter, a
-//! lock), then the ways to be busy, then the ways to wait, from the particular to the general. The last
-//! rules take what lies between the borders; they say so with a low confidence.
+//! the cores, which hit those hardest who start processes without end), then what is seen in one thread
+//! whatever the rest does (event loops, the interpreter, a lock), then the ways to be busy, then the ways
+//! to wait, from the particular to the general. The last rules take what lies between the borders; they
+//! say so with a low confidence.
 
 mod blocking_call_in_loop;
 mod child;
@@ -35,6 +36,7 @@ pub(super) static RULES: [&Rule; 38] = [
     &undetermined::TOO_FEW_LOOKS,
     &undetermined::AT_REST,
     &outside_contention::QUOTA,
+    &child::MANY_SHORT,
     &outside_contention::OTHERS,
     &blocking_call_in_loop::RULE,
     &cpu_in_loop::RULE,
@@ -42,7 +44,6 @@ pub(super) static RULES: [&Rule; 38] = [
     &lock::RULE,
     &lock::TURNS,
     &oversubscribed::RULE,
-    &child::MANY_SHORT,
     &page_cache::RULE,
     &saturated::RULE,
     &overlapped_cpu::RULE,

@@ -28,11 +28,7 @@ pub(super) const OTHERS: Rule = Rule {
         Border::at_least(
             QUEUE_OVER_RUN,
             "times as long as its threads run they queue for cores that others have",
-            |f| {
-                // Its own threads explain what exceeds the cores while it computes, or its turns.
-                let own = (f.crowd - lanes(f)).max(0.0) * f.compute;
-                ratio(f.queue - own, f.run)
-            },
+            queue_over_run,
         ),
         Border::share_below(OWN, "of its cores it gets", |f| f.run / f.cores),
         Border::share_at_least(
@@ -66,6 +62,13 @@ pub(super) const OTHERS: Rule = Rule {
         )
     },
 };
+
+/// How long its threads queue for cores that others have, as a part of the time they run.
+pub(super) fn queue_over_run(facts: &Facts<'_>) -> f64 {
+    // Its own threads explain what exceeds the cores while it computes, or its turns.
+    let own = (facts.crowd - lanes(facts)).max(0.0) * facts.compute;
+    ratio(facts.queue - own, facts.run)
+}
 
 /// How many of its threads could run at once on a free machine.
 fn lanes(facts: &Facts<'_>) -> f64 {

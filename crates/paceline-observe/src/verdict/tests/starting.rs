@@ -41,6 +41,22 @@ fn many_short_children() {
 }
 
 #[test]
+fn many_short_children_beside_others() {
+    let beside = |queued: f64| {
+        let mut profile = starting(5000, 2.0);
+        profile.threads[0].time[Class::Cpu] = seconds(1.0);
+        profile.time[Class::Cpu] = seconds(3.0);
+        profile.overlap.compute = seconds(3.0 + queued);
+        profile.time[Class::RunQueue] = seconds(queued);
+        profile.of_wall[Class::RunQueue] = seconds(queued.min(10.0));
+        profile.outside.others_cpu = seconds(16.0);
+        profile
+    };
+    expect(&beside(4.4), Cause::Child);
+    expect(&beside(4.6), Cause::OutsideContention);
+}
+
+#[test]
 fn children_that_compute_speak_for_themselves() {
     // A compiler: its driver and assembler are short, but that is not where the time goes.
     let mut program =
