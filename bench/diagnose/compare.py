@@ -22,10 +22,27 @@ GROUPS = {
 # Threads that stand by are no part of the shares, but in the trace they are asleep in one of these.
 STANDBY = ["join", "idle"]
 STANDS_BY_IN = ["lock", "poll", "pipe", "network", "other", "sleep", "child"]
-# What a thread polls for, the trace cannot tell, and for what it awaits a signal; paceline may know.
-CLAIMED = [("poll", "sleep"), ("poll", "pipe"), ("poll", "network"), ("other", "child")]
+# What a thread polls for, the trace cannot tell, for what it awaits a signal, and whether it reads a pipe until its
+# child ends; paceline may know.
+CLAIMED = [
+    ("poll", "sleep"),
+    ("poll", "pipe"),
+    ("poll", "network"),
+    ("other", "child"),
+    ("pipe", "child"),
+]
 # Below so many thread-seconds, a share says nothing.
 LEAST_SECONDS = 0.2
+# A trace that is further from the CPU time that the kernel counts has missed switches: of threads that a quota
+# takes off their cores, some kernels trace none.
+TRACE_OFF = 0.15
+
+
+def contradicted(outcome):
+    """Whether the trace of a run has other CPU time in it than the kernel's own counters."""
+    traced = outcome.truth.seconds.get("cpu", 0) if outcome.truth else 0
+    apart = abs(traced - outcome.tree_cpu)
+    return apart > LEAST_SECONDS and apart > TRACE_OFF * outcome.tree_cpu
 
 
 def differences(outcome):
@@ -33,10 +50,15 @@ def differences(outcome):
     paceline has it less what the trace has; None if they cannot be compared."""
     truth = outcome.truth
     said = outcome.said.get("thread_seconds")
-    if not truth or not said or truth.lost or not truth.seconds:
+    if not truth or not said or truth.lost or not truth.seconds or contradicted(outcome):
         return None
     found = {group: sum(said.get(name, 0) for name in names) for group, names in GROUPS.items()}
     real = {group: truth.seconds.get(group, 0) for group in GROUPS}
+    # Whether a unix socket leads to another process of the program, the trace does not say.
+    unix = truth.seconds.get("unix", 0)
+    within = max(min(unix, found["pipe"] - real["pipe"]), 0)
+    real["pipe"] += within
+    real["network"] += unix - within
     # What stands by is taken from where the trace has more than the profile.
     standby = sum(said.get(name, 0) for name in STANDBY)
     for group in sorted(STANDS_BY_IN, key=lambda group: found[group] - real[group]):
@@ -83,7 +105,8 @@ def shares(outcomes):
 def utilisation(outcome):
     """Utilisation as it is said to be and as it was, or None."""
     truth = outcome.truth
-    if not truth or truth.lost or not truth.wall or "utilisation" not in outcome.said:
+    missing = not truth or truth.lost or not truth.wall or contradicted(outcome)
+    if missing or "utilisation" not in outcome.said:
         return None
     cores = outcome.said.get("cores") or 1
     return outcome.said["utilisation"], truth.seconds.get("cpu", 0) / truth.wall / cores

@@ -24,9 +24,10 @@ SLEEPS = [
     ("poll", r"ep_poll|do_epoll_wait|do_sys_poll|do_poll|do_select|core_sys_select"),
     ("lock", r"futex_|flock_lock|locks_lock|do_semtimedop|fcntl_setlk"),
     ("pipe", r"pipe_read|pipe_write|pipe_wait|fifo_open|wait_for_partner|n_tty_read|tty_"),
+    ("unix", r"unix_"),
     (
         "network",
-        r"tcp_|udp_|inet_|unix_|sk_wait|sock_|skb_wait|_recvmsg|_sendmsg|sys_connect|sys_accept",
+        r"tcp_|udp_|inet_|sk_wait|sock_|skb_wait|_recvmsg|_sendmsg|sys_connect|sys_accept",
     ),
 ]
 SLEEPS = [(group, re.compile(pattern)) for group, pattern in SLEEPS]
@@ -248,7 +249,7 @@ class Tree:
                 continue
             seconds[group] += stop - begin
             threads.add(thread)
-            kind = {"cpu": 0, "run_queue": 0, "disk": 1, "network": 1}.get(group)
+            kind = {"cpu": 0, "run_queue": 0, "disk": 1, "network": 1, "unix": 1}.get(group)
             if kind is not None:
                 edges += [(begin, kind, 1), (stop, kind, -1)]
         truth.seconds = dict(seconds)

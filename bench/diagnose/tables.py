@@ -88,6 +88,10 @@ def shares(measured):
     lost = [o.name for o in measured.outcomes if o.truth and o.truth.lost]
     if lost:
         print(f"Events were lost of, and not compared: {', '.join(lost)}.")
+    wrong = [o.name for o in measured.outcomes if o.truth and compare.contradicted(o)]
+    if wrong:
+        print("Of these the trace and the kernel's own count of CPU time are more than "
+              f"{100 * compare.TRACE_OFF:.0f} % apart, and nothing was compared: {', '.join(wrong)}.")
     print()
 
 
