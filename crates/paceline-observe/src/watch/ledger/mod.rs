@@ -155,20 +155,17 @@ impl Ledger {
 
     /// A thread has begun.
     pub(crate) fn begin(&mut self, pid: i32, tid: i32, parent: i32, at: Duration) {
-        let ended = self
-            .ending
-            .get(&tid)
-            .and_then(|place| self.ended.get(*place));
-        if ended.is_some_and(|(_, account)| account.last.at >= at) {
-            // Looks have met it and found its end before its beginning was heard of.
+        if pid == tid {
+            self.kin.begin(pid, parent);
+        }
+        let known = account(&mut self.threads, &mut self.ended, &self.ending, tid);
+        if known.is_some_and(|account| account.last.at >= at) {
+            // Looks have met it before its beginning was heard of, and perhaps found its end.
             return;
         }
         self.over.remove(&tid);
         self.ending.remove(&tid);
         self.unmet.begin(pid, tid, parent, at);
-        if pid == tid {
-            self.kin.begin(pid, parent);
-        }
     }
 
     /// A process has become the program of this name.

@@ -73,6 +73,27 @@ fn a_child_is_known_from_its_beginning_to_its_end() {
 }
 
 #[test]
+fn who_was_met_before_its_beginning_was_heard_of_is_one() {
+    let mut play = Play::default();
+    play.ledger.close_round(ms(0), 0, None);
+    look_at_child(&mut play, 10);
+    play.ledger.close_round(ms(10), 0, Some(&[]));
+    play.ledger.begin(5, 5, 1, ms(2));
+    look_at_child(&mut play, 20);
+    play.ledger
+        .close_round(ms(20), 0, Some(&[switch(2, 5, MADE)]));
+    play.ledger.end(5, ms(30));
+    play.ledger.close_round(ms(30), 0, Some(&[]));
+    // Its end is heard of last.
+    play.ledger.is_over(5, ms(29));
+    play.ledger
+        .close_round(ms(40), 0, Some(&[switch(29, 5, Kind::Exit)]));
+    let sums = play.ledger.finish();
+    assert_eq!((sums.threads_seen, sums.threads.len()), (1, 1));
+    assert_eq!(sums.unmet_cpu, Duration::ZERO);
+}
+
+#[test]
 fn what_it_did_before_the_first_look_is_not_counted_twice() {
     let (mut play, begins) = child_at_the_peer();
     play.ledger.close_round(ms(10), 0, Some(&begins));
