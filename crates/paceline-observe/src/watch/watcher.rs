@@ -57,13 +57,13 @@ const SCAN: Duration = Duration::from_millis(20);
 const BEGINNING: Duration = Duration::from_millis(500);
 
 /// Where switches tell of those that come and go, in case that one escapes them.
-const SEARCH: Duration = Duration::from_millis(100);
+const SEARCH: Duration = Duration::from_millis(200);
 
 /// Memory and bytes are read this often.
-const MEASURE: Duration = Duration::from_millis(100);
+const MEASURE: Duration = Duration::from_millis(200);
 
-/// The same wait is described again at the next look, and then this often: what a thread waits for may
-/// become known later, and what a poll looks at may change while it lasts.
+/// The same wait is described again at the next look, then after this long, and whenever it has become twice as long:
+/// what a thread waits for may become known later, and what a poll looks at may change while it lasts.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Names of threads are read again this often.
@@ -449,7 +449,7 @@ impl LookAtTask<'_> {
                 counters,
                 since: same.map_or(at, |wait| wait.since),
                 look_again: settled.map_or_else(
-                    || at + self.look_again(same.is_some()),
+                    || at + self.look_again(same.map(|wait| at.saturating_sub(wait.since))),
                     |wait| wait.look_again,
                 ),
             }),
@@ -472,13 +472,13 @@ impl LookAtTask<'_> {
         waits
     }
 
-    /// How soon to describe a wait anew that was described for the first time, or again.
-    fn look_again(&self, again: bool) -> Duration {
-        match (again, &self.stacks) {
-            (false, _) => Duration::ZERO,
+    /// How soon to describe a wait anew, which was described for the first time, or again after so long.
+    fn look_again(&self, lasted: Option<Duration>) -> Duration {
+        match (lasted, &self.stacks) {
+            (None, _) => Duration::ZERO,
             // Stacks come some tens of times a second.
-            (true, Some(_)) => LOOK_AGAIN / 4,
-            (true, None) => LOOK_AGAIN,
+            (Some(lasted), Some(_)) => lasted.max(LOOK_AGAIN / 4),
+            (Some(lasted), None) => lasted.max(LOOK_AGAIN),
         }
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Sockets {
     dumps: u64,
     cost: Duration,
     others: HashMap<u64, Known>,
+    /// Whether sockets that no dump told of are unix ones.
+    unix: HashMap<u64, bool>,
     udp: HashMap<u64, Peer>,
     udp_dumped: Option<u64>,
 }
@@ -100,6 +102,7 @@ impl Sockets {
             dumps: 0,
             cost: Duration::ZERO,
             others: HashMap::new(),
+            unix: HashMap::new(),
             udp: HashMap::new(),
             udp_dumped: None,
         };
@@ -130,6 +133,35 @@ impl Sockets {
         self.dumps += 1;
         self.cost = cpu_time().saturating_sub(started);
         Ok(&self.table)
+    }
+
+    /// Whether these are all unix sockets, of which no dump tells. Asks about so many at most that are new.
+    pub(crate) fn are_unix(&mut self, mut inodes: impl Iterator<Item = u64>, most: usize) -> bool {
+        let mut asked = 0;
+        inodes.all(|inode| {
+            if self.table.get(inode).is_some() {
+                return false;
+            }
+            if let Some(known) = self.unix.get(&inode) {
+                return *known;
+            }
+            asked += 1;
+            if asked > most {
+                return false;
+            }
+            let number = u32::try_from(inode).ok();
+            let is = number.is_some_and(|number| self.unix(number).is_some());
+            if self.unix.len() >= MOST_KNOWN {
+                self.unix.clear();
+            }
+            self.unix.insert(inode, is);
+            is
+        })
+    }
+
+    /// There is nothing to dump. What is known for one dump alone gets older all the same.
+    pub(crate) fn skip_dump(&mut self) {
+        self.dumps += 1;
     }
 
     /// What the last dump said.
