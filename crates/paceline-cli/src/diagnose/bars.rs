@@ -48,6 +48,7 @@ pub(super) fn bars(profile: &Profile, style: Style, lines: &mut Lines) {
         "  {:<12}{:CELLS$}  {:>8}  {:>12}",
         "", "", "of wall", "thread time"
     ));
+    let meanings: Vec<&str> = rows.iter().filter_map(|row| meaning(row.class)).collect();
     for row in rows {
         let bar = bar(row.of_wall, style.characters);
         let colour = if style.colours {
@@ -61,6 +62,19 @@ pub(super) fn bars(profile: &Profile, style: Style, lines: &mut Lines) {
             100.0 * row.of_wall,
             time(row.time),
         ));
+    }
+    if !meanings.is_empty() {
+        lines.entry("", &meanings.join("; "));
+    }
+}
+
+/// Of words that do not speak for themselves.
+fn meaning(class: Class) -> Option<&'static str> {
+    match class {
+        Class::Condition => Some("condition: waits for a signal from another thread"),
+        Class::Join => Some("join: waits for other threads to end, or for their results"),
+        Class::Idle => Some("idle: has no work"),
+        _ => None,
     }
 }
 

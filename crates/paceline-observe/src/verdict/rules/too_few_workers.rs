@@ -39,7 +39,7 @@ pub(super) const RULE: Rule = Rule {
     prescribe: |f| {
         let plan = at_once(f, &Waits::of_io(f));
         let advice = format!(
-            "Raise the number of workers to {}, as long as the peer keeps up.",
+            "Raise the number of workers, or of the connections that they share, to {}, as long as the peer keeps up.",
             plan.level
         );
         plan.advise(f, advice)
