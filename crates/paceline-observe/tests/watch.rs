@@ -372,6 +372,31 @@ fn a_process_that_runs_is_watched_from_now_on_and_left_alone() {
 }
 
 #[test]
+fn what_children_did_before_we_came_is_not_counted() {
+    // The parent is charged with all that its child ever did when it waits for its end.
+    let script =
+        "(i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; echo ready; read go); sleep 0.3";
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("is piped"));
+    stdout.read_line(&mut String::new()).expect("reads");
+    let pid = child.id().cast_signed();
+    let mut watcher = Watcher::attach(pid, Scope::Tree, Options::default()).expect("attaches");
+    let mut stdin = child.stdin.take().expect("is piped");
+    stdin.write_all(b"go\n").expect("writes");
+    while watcher.look().alive {
+        std::thread::yield_now();
+    }
+    let profile = watcher.finish(Ending::ProgramEnded);
+    assert!(child.wait().expect("ends").success());
+    assert!(profile.time[Class::Cpu] < profile.wall / 4, "{profile:?}");
+}
+
+#[test]
 fn who_is_gone_cannot_be_watched() {
     let mut child = Command::new("true").spawn().expect("starts");
     let pid = child.id().cast_signed();

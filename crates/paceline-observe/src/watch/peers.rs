@@ -19,10 +19,8 @@ use super::sources::sockets::{InFlight, Side, Sockets, State};
 use super::watched::Watched;
 use crate::profile::{NetworkUse, PeerUse, Source};
 
-/// The sockets that a process has are looked up this often, and when there are new ones that may be its …
+/// The sockets that a process has are looked up this often, and when there are new ones that may be its.
 const LOOK_UP: Duration = Duration::from_millis(250);
-/// … and less and less often while they are the same, down to this.
-const LOOK_UP_AT_REST: Duration = Duration::from_secs(1);
 
 /// Looking up takes at most this part of the time: 0.1 %, and 0.3 % while there are new ones.
 const PART_OF_TIME: u32 = 1000;
@@ -52,8 +50,9 @@ pub(crate) struct Peers {
     owned: Holders,
     /// Sockets that were there when processes were looked through, and are not theirs.
     strangers: HashSet<u64>,
+    /// They have had no other sockets than unix ones so far.
+    only_unix: bool,
     look_up_due: Duration,
-    look_up_pause: Duration,
     /// When they may be looked through at the earliest.
     next_look_up: Duration,
     dump_due: Duration,
@@ -103,8 +102,8 @@ impl Peers {
             kernel: Kernel::NotAsked,
             owned: Holders::default(),
             strangers: HashSet::new(),
+            only_unix: true,
             look_up_due: Duration::ZERO,
-            look_up_pause: LOOK_UP,
             next_look_up: Duration::ZERO,
             dump_due: Duration::ZERO,
             random: Rng::with_seed(1),
@@ -145,11 +144,10 @@ impl Peers {
             return;
         };
         let mut owned = self.owned.iter().map(|(inode, _)| inode);
-        if self.flights.is_empty() && sockets.are_unix(&mut owned, MOST_ASKED) {
+        self.only_unix = self.only_unix && sockets.are_unix(&mut owned, MOST_ASKED);
+        if self.only_unix {
             sockets.skip_dump();
             self.dump_due = now + sockets.pause();
-            // The next dump says nothing of the time until then.
-            self.dumped = None;
             return;
         }
         drop(owned);
@@ -261,17 +259,9 @@ impl Peers {
 
     fn look_up(&mut self, now: Duration, processes: &mut BTreeMap<i32, Watched>) {
         let started = clock::of_this_thread();
-        let mut same = true;
         for process in processes.values_mut() {
-            let open = process.descriptors.scan();
-            same &= open == process.open;
-            process.open = open;
+            process.open = process.descriptors.scan();
         }
-        self.look_up_pause = if same {
-            (self.look_up_pause * 2).min(LOOK_UP_AT_REST)
-        } else {
-            LOOK_UP
-        };
         let all = processes.values().map(|process| {
             let sockets = process.open.sockets.as_slice();
             (process.pid, process.name.as_str(), sockets)
@@ -284,7 +274,7 @@ impl Peers {
         }
         let cost = clock::of_this_thread().saturating_sub(started);
         self.next_look_up = now + cost * PART_OF_TIME_FOR_NEW;
-        self.look_up_due = now + self.look_up_pause.max(cost * PART_OF_TIME);
+        self.look_up_due = now + LOOK_UP.max(cost * PART_OF_TIME);
         if let Kernel::Answers(sockets) = &self.kernel {
             let inodes = sockets.table().inodes();
             self.strangers = inodes

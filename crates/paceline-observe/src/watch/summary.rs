@@ -23,6 +23,9 @@ use crate::profile::{
 const BLIND: &str = "the system does not say in which calls threads sleep (/proc/PID/syscall cannot be read); \
      only the disk is told from other waits";
 
+/// To take a process down after its end takes no longer than this, unless it has much memory, and then looks met it.
+const TAKEN_DOWN: Duration = Duration::from_micros(500);
+
 /// Names of threads are kept for this many that have ended.
 const MOST_NAMES: usize = 4096;
 
@@ -38,6 +41,8 @@ pub(crate) struct Ended {
     rss_bytes: u64,
     /// What those were charged with whose parent is not watched, or has ended before them.
     charged: Duration,
+    /// What the others were charged with before they were watched: their parents were charged with that too.
+    before: Duration,
 }
 
 impl Ended {
@@ -58,6 +63,11 @@ impl Ended {
             let known = (process.language, process.sockets_in_epoll);
             self.processes.insert(process.pid, known);
         }
+    }
+
+    /// One that is watched is charged with all that this process ever was.
+    pub(crate) fn charged_to_its_parent(&mut self, process: &Watched) {
+        self.before += process.base.cpu() + process.base.children;
     }
 
     /// Nobody that is watched has been charged with what this process was.
@@ -114,12 +124,12 @@ impl Summary {
             kept.process(process);
         }
         let counted = self.ledger.cpu();
-        let uncounted = self.uncounted(kept.charged, counted);
+        let uncounted = self.uncounted(&kept, counted);
+        let unmet = self.unmet();
         let mut sums = self.ledger.finish();
         sums.time[Class::Cpu] += uncounted;
         let short_lived = ShortLived {
-            // The first process was there.
-            processes: (self.switches.processes() + 1).saturating_sub(self.tree.seen as u64),
+            processes: unmet,
             cpu: sums.unmet_cpu + uncounted,
         };
         // It was spent while others waited for it.
@@ -186,16 +196,25 @@ impl Summary {
     /// What the processes were charged with and no thread that we know of used. It belongs to processes and threads
     /// that came and went between looks. Switches tell of those, but not of how a process is taken down after its end,
     /// which is most of what a short one uses.
-    fn uncounted(&self, of_ended: Duration, counted: Duration) -> Duration {
+    fn uncounted(&self, kept: &Ended, counted: Duration) -> Duration {
         let there: Duration = self.tree.processes.values().map(charged).sum();
-        let charged = of_ended + there;
+        let charged = (kept.charged + there).saturating_sub(kept.before);
+        let mut unseen = charged.saturating_sub(counted);
+        if self.switches.source() == Source::Used {
+            unseen = unseen.min(TAKEN_DOWN * u32::try_from(self.unmet()).unwrap_or(u32::MAX));
+        }
         // Each figure of each process is rounded down to a tick.
-        let unseen = charged.saturating_sub(counted);
         if unseen > self.tree.tick * 2 {
             unseen
         } else {
             Duration::ZERO
         }
+    }
+
+    /// Processes that no look met, as far as switches tell.
+    fn unmet(&self) -> u64 {
+        // The first process was there.
+        (self.switches.processes() + 1).saturating_sub(self.tree.seen as u64)
     }
 }
 

@@ -63,8 +63,10 @@ const SEARCH: Duration = Duration::from_millis(200);
 const MEASURE: Duration = Duration::from_millis(200);
 
 /// The same wait is described again at the next look, then after this long, and whenever it has become twice as long:
-/// what a thread waits for may become known later, and what a poll looks at may change while it lasts.
+/// what a thread waits for may become known later, and what a poll looks at may change while it lasts …
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// … and in the end this often.
+const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(1);
 
 /// Names of threads are read again this often.
 const NAMES: Duration = Duration::from_secs(1);
@@ -332,13 +334,19 @@ impl Watcher {
             Source::Used => now + SEARCH,
             _ => self.next_scan,
         };
-        for process in self.tree.scan(now, &mut self.buffer) {
+        let gone = self.tree.scan(now, &mut self.buffer);
+        let gone_too: HashSet<i32> = gone.iter().map(|process| process.pid).collect();
+        for process in gone {
             for tid in process.tasks.keys() {
                 self.ended.thread(&process, *tid);
                 self.ledger.end(*tid, now);
             }
             self.ended.process(&process);
-            if !self.tree.processes.contains_key(&process.parent) {
+            // By now another may have taken it on.
+            let parent = process.last.parent;
+            if self.tree.processes.contains_key(&parent) || gone_too.contains(&parent) {
+                self.ended.charged_to_its_parent(&process);
+            } else {
                 self.ended.orphan(&process);
             }
             self.python.forget(process.pid);
@@ -477,8 +485,8 @@ impl LookAtTask<'_> {
         match (lasted, &self.stacks) {
             (None, _) => Duration::ZERO,
             // Stacks come some tens of times a second.
-            (Some(lasted), Some(_)) => lasted.max(LOOK_AGAIN / 4),
-            (Some(lasted), None) => lasted.max(LOOK_AGAIN),
+            (Some(lasted), Some(_)) => lasted.clamp(LOOK_AGAIN / 4, LOOK_AGAIN_AT_LAST / 4),
+            (Some(lasted), None) => lasted.clamp(LOOK_AGAIN, LOOK_AGAIN_AT_LAST),
         }
     }
 

@@ -108,7 +108,6 @@ impl Children {
         let described: f64 = processes.values().map(|process| process.cpu).sum();
         let unseen = (profile.time[Class::Cpu].as_secs_f64() - described).max(0.0);
         let unseen_count = profile.processes_seen.saturating_sub(processes.len()) as f64;
-        let unseen_each = ratio(unseen, unseen_count);
         let cpu: f64 = leaves().map(|process| process.cpu).sum();
         let children = processes.values().filter(|process| process.is_child);
         let of_children: f64 = children.map(|process| process.cpu).sum();
@@ -121,7 +120,13 @@ impl Children {
             0 => STARTING,
             n => leaves().map(Process::starting).sum::<f64>() / n as f64,
         };
-        let unseen_starting = unseen_each.min(starting_each) * unseen_count;
+        // To take a process down is a part of it, and in nobody's counters where all were seen.
+        let unseen_starting = unseen.min((starting_each * count as f64 - starting).max(0.0));
+        let unseen_each = if unseen_count > 0.0 {
+            unseen / unseen_count
+        } else {
+            ratio(cpu + unseen, count as f64)
+        };
         let waits = requests::effective_count(profile, |wait| wait.class == Class::Child);
         let lives: f64 = leaves().map(|process| process.life).sum();
         let life = if lives > 0.0 {

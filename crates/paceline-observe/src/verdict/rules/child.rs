@@ -28,6 +28,8 @@ const WAITED: f64 = 0.5;
 const MOSTLY_WAITED: f64 = 0.25;
 /// With more than this of the cores in use, the cores are the limit.
 const CORES: f64 = 0.8;
+/// They do at least this part of what is computed.
+const THEIRS: f64 = 0.3;
 /// Processes that have just begun are the last to get a core beside others. To have less of them is the better remedy
 /// as long as they queue for less than this part of what they run.
 const QUEUES: f64 = 1.5;
@@ -48,6 +50,7 @@ pub(super) const MANY_SHORT: Rule = Rule {
             "of what they compute is what starting a process takes",
             |f| f.children.starting,
         ),
+        Border::share_at_least(THEIRS, "of the compute is theirs", |f| f.children.computing),
         Border::share_at_least(
             OF_WALL,
             "of the time they start, run or are waited for",

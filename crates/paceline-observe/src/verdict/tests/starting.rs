@@ -41,6 +41,33 @@ fn many_short_children() {
 }
 
 #[test]
+fn many_short_children_of_one_who_computes_itself() {
+    let of = |own: f64| {
+        let mut profile = starting(5000, 2.0);
+        profile.threads[0].time[Class::Cpu] = seconds(own);
+        profile
+    };
+    // They have 2.8 and 2.6 of 9 seconds.
+    expect(&of(6.2), Cause::Child);
+    expect(&of(6.4), Cause::SerialCpu);
+}
+
+#[test]
+fn what_takes_a_child_down_is_a_part_of_starting_it() {
+    // All of them were described, and more than half of what they used comes after their ends.
+    let mut program =
+        Program::watched(10.0, 2.0).thread("sh", &[(Class::Cpu, 1.0), (Class::Child, 9.0)]);
+    for n in 0..900 {
+        program = program.child("true", f64::from(n) * 0.01, &[(Class::Cpu, 0.003)]);
+    }
+    let profile = program.seen(|profile| {
+        profile.time[Class::Cpu] = seconds(7.5);
+        profile.overlap.compute = seconds(7.5);
+    });
+    expect(&profile, Cause::Child);
+}
+
+#[test]
 fn many_short_children_beside_others() {
     let beside = |queued: f64| {
         let mut profile = starting(5000, 2.0);

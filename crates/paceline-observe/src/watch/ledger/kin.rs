@@ -23,11 +23,15 @@ enum Origin {
     Process(i32),
 }
 
+/// A process that makes one like itself, and so on, makes no new program with each step.
+const MOST_STEPS: u32 = 8;
+
 /// Of all programs that processes became while we watched.
 #[derive(Default)]
 pub(super) struct Kin {
     programs: HashMap<i32, Program>,
-    /// In seconds, of those that looks have met and that have ended.
+    /// Of those that looks have met and that have ended, in which part of its waits each waited so. A long one has no
+    /// more weight than others: those that no look met are short.
     waited: HashMap<Program, HashMap<WaitId, f64>>,
 }
 
@@ -39,10 +43,15 @@ impl Kin {
             steps: 0,
         });
         let program = Program {
-            steps: parent.steps + 1,
+            steps: (parent.steps + 1).min(MOST_STEPS),
             ..parent
         };
         self.programs.insert(pid, program);
+    }
+
+    /// The number of one that has ended is a thread's now.
+    pub(super) fn forget(&mut self, tid: i32) {
+        self.programs.remove(&tid);
     }
 
     /// A process has become the program of this name.
@@ -59,9 +68,13 @@ impl Kin {
         let Some(program) = self.programs.get(&pid) else {
             return;
         };
+        let all: f64 = waits.values().sum();
+        if all <= 0.0 {
+            return;
+        }
         let waited = self.waited.entry(*program).or_default();
         for (id, seconds) in waits {
-            *waited.entry(*id).or_default() += seconds;
+            *waited.entry(*id).or_default() += seconds / all;
         }
     }
 

@@ -157,6 +157,8 @@ impl Ledger {
     pub(crate) fn begin(&mut self, pid: i32, tid: i32, parent: i32, at: Duration) {
         if pid == tid {
             self.kin.begin(pid, parent);
+        } else {
+            self.kin.forget(tid);
         }
         let known = account(&mut self.threads, &mut self.ended, &self.ending, tid);
         if known.is_some_and(|account| account.last.at >= at) {

@@ -147,12 +147,16 @@ impl Waits {
     /// What was known of a wait that goes on, unless it is better known now. Who was at the end of a pipe may be gone,
     /// a moment before that ends the wait.
     pub(crate) fn better(&self, known: WaitId, now: WaitId) -> WaitId {
-        let pipe = |id: WaitId| match &self.sums[id.0].activity.target {
-            Target::Pipe { other, .. } => Some(other.is_some()),
+        let end = |id: WaitId| match &self.sums[id.0].activity {
+            Activity {
+                class,
+                target: Target::Pipe { other, .. },
+                ..
+            } => Some((*class, other.is_some())),
             _ => None,
         };
-        match (pipe(known), pipe(now)) {
-            (Some(true), Some(false)) => known,
+        match (end(known), end(now)) {
+            (Some((before, true)), Some((after, false))) if before == after => known,
             _ => now,
         }
     }
