@@ -128,6 +128,7 @@ fn a_verdict_is_told() {
       network     ██████████████████████████████████▋       96 %         5.0 s
       on a core   █                                          3 %         0.1 s
       idle        ████████████████████▊                     58 %         3.0 s
+                  idle: has no work
 
       waits       5.0 s network: tcp 10.0.0.7:5432 at /srv/app/fetch.py:12 in fetch
                   (about 5 times, longest 1.0 s, in recvfrom)
