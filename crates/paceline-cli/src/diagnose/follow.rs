@@ -78,6 +78,14 @@ pub(super) fn follow(
 impl Following<'_> {
     /// What has happened in the meantime, whether a signal told of it or not.
     fn passed(&mut self) -> Result<Vec<Event>, Failure> {
+        // A look comes before everything else: a program that shares its core with us gets on as soon as we do
+        // not, and is then found to run again.
+        let now = Instant::now();
+        if let Some(watcher) = &mut self.watcher
+            && now >= self.next.at
+        {
+            self.next = watcher.look();
+        }
         if self.exit.is_none() && self.target.has_ended() {
             // Its last counts can be read until it is reaped.
             if let Some(watcher) = &mut self.watcher {
@@ -90,12 +98,8 @@ impl Following<'_> {
                 .into_iter()
                 .collect());
         }
-        let now = Instant::now();
         let mut events = Vec::new();
-        if let Some(watcher) = &mut self.watcher {
-            if now >= self.next.at {
-                self.next = watcher.look();
-            }
+        if self.watcher.is_some() {
             if !self.next.alive && self.target.relation() == Relation::Attached {
                 events.push(Event::NothingLeft);
             }

@@ -23,6 +23,7 @@ mod outside;
 mod pace;
 mod peers;
 mod pipe_ends;
+mod place;
 mod polled;
 mod pools;
 mod python;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::call::Now;
+use super::clock;
 use super::kernel_file::{Allowance, KernelFile, whole};
 use super::ledger::WaitId;
 
@@ -19,6 +20,34 @@ pub(crate) struct Task {
     /// It has ended; the process it belongs to has not been waited for, or has other threads.
     pub(crate) ended: bool,
     pub(crate) wait: Option<Asleep>,
+    /// What it was just seen to do, if nothing has been made of it yet.
+    pub(crate) glance: Option<Glance>,
+}
+
+/// What the kernel's files say of a thread at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
+    pub(crate) at: Duration,
+    pub(crate) counters: Counters,
+    pub(crate) sight: Sight,
+}
+
+/// What a glance sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sight {
+    /// It is still in this wait, which is known well enough.
+    Same(Asleep),
+    /// What it does is to be made out.
+    Does(Does),
+}
+
+/// What a thread does, as the kernel's files say it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Does {
+    /// `None` if we may not know.
+    pub(crate) now: Option<Now>,
+    /// The letter of its state, where that has more to say.
+    pub(crate) state: Option<char>,
 }
 
 /// The wait that a thread was seen in, and its counters then: while they stand still it is the same.
@@ -40,6 +69,27 @@ pub(crate) struct Counters {
     pub(crate) slices: u64,
 }
 
+impl Glance {
+    /// Reads the files of a thread now; `None` if it is gone.
+    pub(crate) fn of(task: &Task, now: Duration, buffer: &mut [u8]) -> Option<Self> {
+        // What it does is read first where it has to be read: it may be on for another moment only.
+        let early = task.wait.is_none_or(|wait| now >= wait.look_again);
+        let does = early.then(|| task.does(buffer));
+        let counters = task.counters(buffer)?;
+        let at = clock::now();
+        let sight = match (does, task.same_wait(counters)) {
+            (Some(does), _) => Sight::Does(does),
+            (None, Some(wait)) => Sight::Same(wait),
+            (None, None) => Sight::Does(task.does(buffer)),
+        };
+        Some(Self {
+            at,
+            counters,
+            sight,
+        })
+    }
+}
+
 impl Task {
     /// Opens the files of a thread below `/proc/PID/task`; `None` if it is gone.
     pub(crate) fn open(folder: PathBuf, new: bool, allowance: &Allowance) -> Option<Self> {
@@ -53,6 +103,7 @@ impl Task {
             new,
             ended: false,
             wait: None,
+            glance: None,
         })
     }
 
@@ -67,14 +118,19 @@ impl Task {
         })
     }
 
-    /// What it does; `None` if we may not know.
-    pub(crate) fn now(&self, buffer: &mut [u8]) -> Option<Now> {
-        Now::parse(self.syscall.as_ref()?.read(buffer)?)
+    /// The wait that it was last seen in, if it still is.
+    pub(crate) fn same_wait(&self, counters: Counters) -> Option<Asleep> {
+        self.wait.filter(|wait| wait.counters == counters)
     }
 
-    /// The letter of its state.
-    pub(crate) fn state(&self) -> Option<char> {
-        state_of(&self.folder)
+    fn does(&self, buffer: &mut [u8]) -> Does {
+        let file = self.syscall.as_ref();
+        let now = file.and_then(|file| Now::parse(file.read(buffer)?));
+        let state = match now {
+            Some(Now::Running | Now::InCall(_)) => None,
+            Some(Now::OutsideCalls) | None => state_of(&self.folder),
+        };
+        Does { now, state }
     }
 
     /// Adds the processes that it started.
@@ -116,12 +172,19 @@ mod tests {
     fn sees_its_own_thread() {
         let thread = rustix::thread::gettid().as_raw_nonzero();
         let folder = PathBuf::from(format!("/proc/self/task/{thread}"));
-        let task = Task::open(folder, false, &Allowance::of(9)).expect("is there");
+        let task = Task::open(folder.clone(), false, &Allowance::of(9)).expect("is there");
         let mut buffer = [0; 256];
         let before = task.counters(&mut buffer).expect("counters");
         assert!(before.slices > 0);
         // Whoever asks runs.
-        assert_eq!(task.state(), Some('R'));
+        assert_eq!(state_of(&folder), Some('R'));
+        // It is asleep in no call but the one that asks.
+        let glance = Glance::of(&task, Duration::ZERO, &mut buffer).expect("is there");
+        assert!(glance.counters.slices >= before.slices);
+        let Sight::Does(Does { now, state }) = glance.sight else {
+            panic!("it was in no wait before: {glance:?}");
+        };
+        assert!(matches!(now, Some(Now::InCall(_) | Now::Running)) && state.is_none());
         let mut children = Vec::new();
         task.add_children(&mut buffer, &mut children);
         let gone = PathBuf::from("/proc/self/task/0");

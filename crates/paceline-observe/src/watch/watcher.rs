@@ -7,7 +7,6 @@ use super::activity::{activity, plain};
 use super::around::Around;
 use super::attach::{AttachError, check};
 use super::bounds::Bounds;
-use super::call::Now;
 use super::clock;
 use super::kernel_file::Allowance;
 use super::ledger::{Doing, Ledger, Seen};
@@ -15,11 +14,12 @@ use super::outside::OutsideBase;
 use super::pace::Pace;
 use super::peers::Peers;
 use super::pipe_ends::PipeEnds;
+use super::place::Place;
 use super::python::Python;
 use super::sources::switches::{Kind, Switch};
 use super::summary::{Ended, Summary};
 use super::switching::Switching;
-use super::task::{Asleep, Counters, Task};
+use super::task::{Asleep, Counters, Does, Glance, Sight, Task};
 use super::tree::Tree;
 use crate::profile::{Class, Ending, Profile, Source};
 
@@ -75,6 +75,10 @@ const NAMES: Duration = Duration::from_secs(1);
 /// this: it may have work of its own.
 const WAKING: Duration = Duration::from_micros(40);
 
+/// So many threads are looked at before anything else. One that shares its core with us may be in a short wait
+/// when we wake, and then be kept from its core by nothing but our look.
+const FIRST: usize = 8;
+
 /// Files that we hold open at most, whatever the limit.
 const MOST_FILES: u64 = 60_000;
 
@@ -101,6 +105,7 @@ pub struct Watcher {
     used: Duration,
     python: Python,
     switches: Switching,
+    place: Place,
     finishing: bool,
     /// The process that waits for the word to become the program, and how often it had a core when it was
     /// first seen: until then its wait is none of the program's.
@@ -165,6 +170,7 @@ impl Watcher {
             used: clock::of_this_thread(),
             python: Python::default(),
             switches,
+            place: Place::default(),
             finishing: false,
             held: options.starting.then_some((pid, None)),
             polling: HashSet::new(),
@@ -183,10 +189,13 @@ impl Watcher {
 
     /// Looks at everything once.
     pub fn look(&mut self) -> Next {
-        let begins = clock::of_this_thread();
-        let waking = begins.saturating_sub(self.used).min(WAKING);
-        let instant = Instant::now();
         let now = clock::now();
+        let instant = Instant::now();
+        self.glance(now);
+        // By this clock, which costs next to nothing.
+        let glancing = clock::now().saturating_sub(now);
+        let begins = clock::of_this_thread();
+        let waking = begins.saturating_sub(self.used).min(WAKING + glancing);
         self.looks += 1;
         self.switches.drain(self.finishing);
         self.follow_births(now);
@@ -249,6 +258,7 @@ impl Watcher {
         let requests = self.peers.polled_requests(&self.waited_for);
         self.ledger
             .close_round(now, requests, self.switches.since_last());
+        self.place.after(self.ledger.misses_waits());
         self.last = now;
         self.used = clock::of_this_thread();
         let cost = self.used.saturating_sub(begins) + waking;
@@ -259,6 +269,15 @@ impl Watcher {
         }
     }
 
+    /// What the first threads do, before looking at the rest takes time.
+    fn glance(&mut self, now: Duration) {
+        let processes = self.tree.processes.values_mut();
+        let tasks = processes.flat_map(|process| process.tasks.values_mut());
+        for task in tasks.filter(|task| !task.ended).take(FIRST) {
+            task.glance = Glance::of(task, now, &mut self.buffer);
+        }
+    }
+
     /// Ends watching, with a last look.
     pub fn finish(mut self, ending: Ending) -> Profile {
         self.finishing = true;
@@ -266,6 +285,7 @@ impl Watcher {
         self.measure_due = Duration::ZERO;
         self.names_due = Duration::ZERO;
         self.look();
+        self.place.give_up();
         Summary {
             ending,
             wall: self.last.saturating_sub(self.began),
@@ -417,20 +437,21 @@ impl LookAtTask<'_> {
         if task.ended {
             return Found::There;
         }
-        let Some(counters) = task.counters(self.buffer) else {
+        let early = task.glance.take();
+        let Some(glance) = early.or_else(|| Glance::of(task, clock::now(), self.buffer)) else {
             return Found::Gone;
         };
-        let at = clock::now();
+        let (at, counters) = (glance.at, glance.counters);
         if self.is_held(counters) {
             let id = (self.ledger.waits).intern(plain(Class::Idle, "", ""), None);
             self.enter(task, at, counters, Doing::Waiting(id));
             return Found::There;
         }
-        let same = task.wait.filter(|wait| wait.counters == counters);
-        let settled = same.filter(|wait| at < wait.look_again);
-        let (doing, socket) = match settled {
-            Some(wait) => (Doing::Waiting(wait.id), wait.socket),
-            None => self.describe(task, same.map_or(at, |wait| wait.since), same.is_none()),
+        let same = task.same_wait(counters);
+        let since = same.map_or(at, |wait| wait.since);
+        let (settled, (doing, socket)) = match glance.sight {
+            Sight::Same(wait) => (Some(wait), (Doing::Waiting(wait.id), wait.socket)),
+            Sight::Does(does) => (None, self.describe(task, does, since, same.is_none())),
         };
         let doing = match (doing, same) {
             (Doing::Waiting(now), Some(known)) => {
@@ -455,7 +476,7 @@ impl LookAtTask<'_> {
                 id,
                 socket,
                 counters,
-                since: same.map_or(at, |wait| wait.since),
+                since,
                 look_again: settled.map_or_else(
                     || at + self.look_again(same.map(|wait| at.saturating_sub(wait.since))),
                     |wait| wait.look_again,
@@ -503,12 +524,14 @@ impl LookAtTask<'_> {
     }
 
     /// What a thread does, and the one socket that it waits for. `begins` if no look has met this wait before.
-    fn describe(&mut self, task: &mut Task, since: Duration, begins: bool) -> (Doing, Option<u64>) {
-        let now = task.now(self.buffer);
-        let state = match now {
-            Some(Now::Running | Now::InCall(_)) => None,
-            Some(Now::OutsideCalls) | None => task.state(),
-        };
+    fn describe(
+        &mut self,
+        task: &mut Task,
+        does: Does,
+        since: Duration,
+        begins: bool,
+    ) -> (Doing, Option<u64>) {
+        let Does { now, state } = does;
         task.ended = matches!(state, Some('Z' | 'X'));
         let activity = match now {
             Some(now) => activity(now, &mut self.around),

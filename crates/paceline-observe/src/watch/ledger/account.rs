@@ -35,6 +35,11 @@ pub(crate) struct Seen {
 /// common kernels; until then its time looks like a wait.
 const TICK: f64 = 0.0042;
 
+/// Of the rounds in which this part was waited, looks at random would miss so many in a row once in ten times, and
+/// none of those that were waited for the most part.
+const MISSED_PART: f64 = 0.25;
+const MISSED_ROUNDS: u32 = 8;
+
 /// What a thread did in a round, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
@@ -59,6 +64,8 @@ pub(crate) struct Account {
     open: f64,
     /// Waits of which no kind is known yet.
     nameless: f64,
+    /// Rounds in a row in which it waited for a good part, though it was found running before and after.
+    missed: u32,
     /// The last kind of wait that is known.
     pub(crate) latest_wait: Option<WaitId>,
 }
@@ -78,6 +85,7 @@ impl Account {
             held: 0.0,
             open: 0.0,
             nameless: 0.0,
+            missed: 0,
             latest_wait: match seen.doing {
                 Doing::Waiting(id) => Some(id),
                 Doing::Running => None,
@@ -157,6 +165,12 @@ impl Account {
         };
         let waited = (waited - self.held).max(0.0);
         self.split(before, slices, waited, &mut part, waits);
+        let met = [before, seen.doing] != [Doing::Running; 2];
+        if met {
+            self.missed = 0;
+        } else if slices > 0 && waited > MISSED_PART * length {
+            self.missed += 1;
+        }
         if seen.doing == Doing::Running && slices == 0 {
             // For the round's sake; the counters follow.
             part.by_class[Class::Cpu] = (length - queued).max(ran);
@@ -164,6 +178,11 @@ impl Account {
         self.time[Class::Cpu] += ran;
         self.time[Class::RunQueue] += queued;
         part
+    }
+
+    /// Whether looks have missed its waits so often that it is hardly chance.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.missed >= MISSED_ROUNDS
     }
 
     /// Ends the account: a wait that goes on counts as far as it went.

@@ -106,6 +106,7 @@ mod tests {
         part.by_class[Class::Cpu] = seconds;
         Glimpse {
             tid,
+            at: std::time::Duration::ZERO,
             before: None,
             after: None,
             latest: None,

@@ -141,11 +141,17 @@ impl Ledger {
         let part = account.enter(seen, round.as_secs_f64(), &mut self.waits);
         self.glimpses.push(Glimpse {
             tid,
+            at: seen.at,
             before,
             after: waited_for(seen.doing, &self.waits),
             latest: account.latest_wait.map(|id| self.waits.class(id)),
             part,
         });
+    }
+
+    /// Whether looks keep missing waits of a thread that they find each time.
+    pub(crate) fn misses_waits(&self) -> bool {
+        self.threads.values().any(Account::is_missed)
     }
 
     /// From now on, the program may use so many cores.

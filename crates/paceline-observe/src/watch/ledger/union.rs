@@ -15,6 +15,8 @@ use crate::watch::sources::switches::{Kind, Switch};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Glimpse {
     pub(crate) tid: i32,
+    /// When the second look was.
+    pub(crate) at: Duration,
     /// What it waited for at the first look, if it did.
     pub(crate) before: Option<Class>,
     /// What it waited for at the second.
@@ -109,6 +111,7 @@ impl Follower {
             });
             let unmet = Glimpse {
                 tid,
+                at: to,
                 before: None,
                 after: None,
                 latest: known.latest.or_else(|| usual(tid)),
@@ -156,11 +159,13 @@ impl Follower {
         let first = followed.state;
         // Of a thread that was never looked at it is not known what it waits for.
         let guess = glimpse.latest;
-        let class = |state, last: bool, first: bool| match state {
+        // The second look may have been before the last switches.
+        let met = |next: Option<&&Switch>| next.is_none_or(|next| next.at > glimpse.at);
+        let class = |state, met: bool, first: bool| match state {
             State::Absent => None,
             State::On => Some(Class::Cpu),
             State::Preempted => Some(Class::RunQueue),
-            State::Blocked if last => glimpse.after.or(guess),
+            State::Blocked if met => glimpse.after.or(guess),
             State::Blocked if first => glimpse.before.or(guess),
             State::Blocked => guess,
         };
@@ -193,7 +198,7 @@ impl Follower {
         };
         state = first;
         since = from;
-        push(from, state, class(state, switches.is_empty(), true));
+        push(from, state, class(state, met(switches.first()), true));
         for (n, switch) in switches.iter().enumerate() {
             let next = state.after(switch.kind);
             if state == State::Blocked && next == State::On && delay > Duration::ZERO {
@@ -208,7 +213,7 @@ impl Follower {
             }
             state = next;
             since = switch.at;
-            push(since, state, class(state, n + 1 == switches.len(), false));
+            push(since, state, class(state, met(switches.get(n + 1)), false));
         }
         followed.state = state;
         let made = |switch: &&Switch| matches!(switch.kind, Kind::Forked { .. });
@@ -309,6 +314,7 @@ mod tests {
         part.by_class[Class::RunQueue] = queued;
         Glimpse {
             tid,
+            at: us(10_000),
             before,
             after,
             latest: before.or(after),

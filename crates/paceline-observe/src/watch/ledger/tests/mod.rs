@@ -61,6 +61,31 @@ impl Play {
 }
 
 #[test]
+fn waits_that_look_after_look_misses_are_noticed() {
+    let mut play = Play::default();
+    let disk = play.wait(Class::Disk);
+    let mut rounds = |rounds, ran, slices, last| {
+        for round in 1..=rounds {
+            let doing = if round == rounds {
+                last
+            } else {
+                Doing::Running
+            };
+            play.thread(1, ran, 0, slices, doing);
+            play.round();
+        }
+        play.ledger.misses_waits()
+    };
+    // Looks that meet waits now and then, and one that computes, miss none.
+    for _ in 0..5 {
+        assert!(!rounds(6, 4, 50, Doing::Waiting(disk)));
+    }
+    assert!(!rounds(50, 9, 3, Doing::Running));
+    assert!(rounds(9, 4, 50, Doing::Running));
+    assert!(!rounds(1, 4, 50, Doing::Waiting(disk)));
+}
+
+#[test]
 fn what_no_look_met_is_not_taken_for_the_wait_before_the_start() {
     let mut play = Play::default();
     let held = crate::watch::activity::plain(Class::Idle, "", "");
