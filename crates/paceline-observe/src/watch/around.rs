@@ -17,6 +17,8 @@ pub(crate) struct Around<'a> {
     pub(crate) pid: i32,
     pub(crate) tid: i32,
     pub(crate) now: Duration,
+    /// The letter of its state, if it has been read.
+    pub(crate) state: Option<char>,
     pub(crate) descriptors: &'a mut Descriptors,
     pub(crate) python: &'a PythonRuntime,
     pub(crate) peers: &'a mut Peers,
@@ -75,6 +77,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn in_disk_sleep(&mut self) -> bool {
-        state_of(&self.task(self.tid as u64)) == Some('D')
+        let state = self.state;
+        state.or_else(|| state_of(&self.task(self.tid as u64))) == Some('D')
     }
 }

@@ -140,6 +140,14 @@ impl Call {
         named(self.number).map_or(Kind::Unknown, |(_, kind)| kind(&self.arguments))
     }
 
+    /// It may wait for a disk or for something else, and its arguments do not tell which.
+    pub(crate) fn is_vague(&self) -> bool {
+        matches!(
+            self.kind(),
+            Kind::FileSystem | Kind::Open(_) | Kind::Queue | Kind::Unknown
+        )
+    }
+
     /// Its name; empty if it is none that we know.
     pub(crate) fn name(&self) -> &'static str {
         named(self.number).map_or("", |(name, _)| name)

@@ -127,6 +127,7 @@ impl Task {
         let file = self.syscall.as_ref();
         let now = file.and_then(|file| Now::parse(file.read(buffer)?));
         let state = match now {
+            Some(Now::InCall(call)) if call.is_vague() => state_of(&self.folder),
             Some(Now::Running | Now::InCall(_)) => None,
             Some(Now::OutsideCalls) | None => state_of(&self.folder),
         };

@@ -7,6 +7,7 @@ use super::activity::{activity, plain};
 use super::around::Around;
 use super::attach::{AttachError, check};
 use super::bounds::Bounds;
+use super::call::Now;
 use super::clock;
 use super::kernel_file::Allowance;
 use super::ledger::{Doing, Ledger, Seen};
@@ -224,6 +225,7 @@ impl Watcher {
                         pid: process.pid,
                         tid: *tid,
                         now,
+                        state: None,
                         descriptors: &mut process.descriptors,
                         python: &process.python,
                         peers: &mut self.peers,
@@ -532,8 +534,11 @@ impl LookAtTask<'_> {
         begins: bool,
     ) -> (Doing, Option<u64>) {
         let Does { now, state } = does;
+        self.around.state = state;
         task.ended = matches!(state, Some('Z' | 'X'));
         let activity = match now {
+            // It went on before its call could be told to wait for a disk or not.
+            Some(Now::InCall(_)) if state == Some('R') => None,
             Some(now) => activity(now, &mut self.around),
             None => match state {
                 Some('R' | 'Z' | 'X') | None => None,
