@@ -37,12 +37,16 @@ pub(in crate::verdict) struct LockUse {
 impl LockUse {
     pub(super) fn of(profile: &Profile, python: bool) -> Self {
         let wall = profile.wall.as_secs_f64();
+        let part = |thread: &ThreadProfile, classes: &[Class]| {
+            ratio(seconds_in(thread, classes), lifetime(thread))
+        };
+        let fights = |thread: &ThreadProfile| part(thread, &[Class::Lock]) >= WAITS;
+        let some_fight = profile.threads.iter().any(fights);
         let taking_part = profile.threads.iter().filter(|thread| {
-            ratio(
-                seconds_in(thread, &[Class::Lock, Class::Condition]),
-                lifetime(thread),
-            ) >= WAITS
+            part(thread, &[Class::Lock, Class::Condition]) >= WAITS
                 && ratio(work(thread), lifetime(thread)) >= WORKS
+                // A main thread that prepares the work and then waits for those who do it is none of them.
+                && (thread.pool.is_some() || !some_fight || fights(thread))
         });
         let threads = taking_part.clone().count();
         let computes = |thread: &ThreadProfile| seconds_in(thread, &[Class::Cpu, Class::RunQueue]);

@@ -71,6 +71,12 @@ pub(super) const RULE: Rule = Rule {
         let (point, law) = if f.io >= MOSTLY_WAITS * f.lock.working {
             let speedup = at_level(f, &Waits::in_turns(f), threads).speedup;
             (speedup.point, speedup.law)
+        } else if f.lock.compute < (1.0 - MOSTLY_WAITS) * f.lock.working {
+            // Turns were shorter than the time between looks: they are known by the threads' sums, not by their
+            // moments. What others compute meanwhile, at the start above all, stays as it is.
+            let stays = (f.run - f.lock.compute).clamp(0.0, 1.0);
+            let at_once = all.min(threads as f64);
+            (1.0 / (stays + (1.0 - stays) / at_once), Law::Amdahl)
         } else {
             (all.min(room), Law::Amdahl)
         };

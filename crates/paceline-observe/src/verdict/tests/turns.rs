@@ -172,6 +172,18 @@ fn threads_wait_for_a_lock() {
 }
 
 #[test]
+fn a_main_thread_that_prepares_work_under_a_lock_stays_alone() {
+    // It computes for 0.4 s and waits for its four workers then, of whose requests few moments are known.
+    let asking = locked(Class::Network, 6.0, Class::Lock)
+        .thread("main", &[(Class::Cpu, 0.4), (Class::Condition, 7.6)])
+        .wait(Class::Network, peer(), 8.0, 40.0)
+        .seen(|profile| profile.overlap.io = seconds(2.0));
+    let help = expect(&asking, Cause::Lock).prescription;
+    assert_eq!(help.level, 4);
+    near(help.speedup.point, 1.0 / (0.05 + 0.95 / 4.0), 0.02);
+}
+
+#[test]
 fn a_lock_has_to_be_waited_for_a_quarter_of_the_time() {
     expect(&locked(Class::Cpu, 0.52, Class::Lock).done(), Cause::Lock);
     expect(
