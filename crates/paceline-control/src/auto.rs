@@ -77,6 +77,8 @@ pub struct Auto {
     was_saturated: bool,
     /// The last jobs were begun together; a cap may have come down since.
     last_together: bool,
+    /// Only trust keeps the limit from rising.
+    on_trust: bool,
     opening: Option<Opening>,
     /// Jobs that ended by themselves, and the mean of their durations in seconds.
     ended: u64,
@@ -123,6 +125,7 @@ impl Auto {
             hold_until: Duration::ZERO,
             was_saturated: false,
             last_together: false,
+            on_trust: false,
             opening: None,
             ended: 0,
             mean_wall: 0.0,
@@ -290,6 +293,7 @@ impl Auto {
     /// Where the limit should be now, and why.
     fn wanted(&mut self, ticked: bool) -> Option<Cap> {
         let (top, floor) = self.range();
+        self.on_trust = false;
         let now = self.now.as_secs_f64();
         if self.limit > top.jobs {
             self.search.lowered(now, top.jobs);
@@ -310,7 +314,8 @@ impl Auto {
         let may_rise = self.now >= self.hold_until;
         let whole_cores = self.cpu.whole_cores();
         let fill = self.cpu.cap().jobs;
-        let ceiling = Ramp::ceiling(verdict, whole_cores, self.cpu.busy(), fill);
+        let spread = self.sharing.spread();
+        let ceiling = Ramp::ceiling(verdict, whole_cores, self.cpu.busy(), fill, spread);
         let trusted = ceiling.map_or(top.clone(), |ceiling| top.clone().min(ceiling));
         let saturated = self.cpu.is_saturated();
         // Computing jobs below one per core need no comparison.
@@ -325,6 +330,13 @@ impl Auto {
             self.search.eased();
         }
         let climbing = verdict == Verdict::Nothing || starving || !self.search.has_reference();
+        self.on_trust = climbing
+            && self.limit >= trusted.jobs
+            && self.ramp.is_full(self.limit)
+            && matches!(
+                trusted.reason,
+                Reason::Unproven { .. } | Reason::ManyPeers { .. }
+            );
         if climbing && self.limit < trusted.jobs && self.ramp.is_full(self.limit) {
             if !may_rise || !self.ramp.may_step(self.now, self.limit, verdict) {
                 return None;
@@ -493,6 +505,10 @@ impl Controller for Auto {
                 TICK_SETTLED
             },
         )
+    }
+
+    fn wants_peers(&self) -> bool {
+        self.on_trust && self.waiting() >= 1.0
     }
 
     fn shed(&mut self) -> Option<JobId> {

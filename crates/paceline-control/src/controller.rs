@@ -21,6 +21,12 @@ pub trait Controller: Send {
     /// How long after the last tick the next one is wanted; `None` if no signals are needed.
     fn tick_every(&self) -> Option<Duration>;
 
+    /// Whether the next [`Signals`] should say whom the jobs talk to, which is dearer to find out than
+    /// the rest.
+    fn wants_peers(&self) -> bool {
+        false
+    }
+
     /// An attempt that must be ended at once, because memory runs out; its job is to be started
     /// again later. To be asked after each tick until it says `None`; each attempt is named once,
     /// and its [`Event::Finished`] is still due, with [`Outcome::Shed`] unless it ended by itself
@@ -156,6 +162,17 @@ pub struct Signals {
     /// Memory that new jobs could still take, in bytes: the least of the machine's and the cgroup's.
     /// 0 if unknown.
     pub memory_available_bytes: u64,
+    /// Whom they talk to, if [`Controller::wants_peers`] asked for it and it could be found out.
+    pub peers: Option<PeerLoad>,
+}
+
+/// How some jobs are spread over the peers that they are connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerLoad {
+    /// Jobs that are connected to a peer, or are about to be.
+    pub jobs: usize,
+    /// The most of these that share a peer.
+    pub heaviest: usize,
 }
 
 /// A change of the concurrency limit, and why.

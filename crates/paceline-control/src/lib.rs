@@ -65,7 +65,7 @@ mod utilisation;
 pub use auto::Auto;
 pub use bounds::Bounds;
 pub use controller::{
-    Attempt, Controller, Decision, Event, JobId, Left, Outcome, Resources, Signals,
+    Attempt, Controller, Decision, Event, JobId, Left, Outcome, PeerLoad, Resources, Signals,
 };
 pub use fixed::Fixed;
 pub use latency::Latency;

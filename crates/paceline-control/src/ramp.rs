@@ -17,6 +17,8 @@ pub(crate) const FIRST_LEVEL: usize = 2;
 const STEP: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(10));
 /// Jobs that are trusted not to overload what they share, if there are many to do.
 const TRUSTED: usize = 32;
+/// The same for each of several peers.
+const PER_PEER: f64 = 16.0;
 /// The same if most wait for a disk: few suffice to keep one busy, and many make it seek.
 const DISK: usize = 6;
 /// Cores that one job keeps busy from which it counts as computing in between.
@@ -77,12 +79,14 @@ impl Ramp {
     }
 
     /// The most that may run on trust, or `None` if jobs share nothing that could be overloaded.
-    /// `busy` is what one job uses of a core, and `fill` how many would fill all of them.
+    /// `busy` is what one job uses of a core, `fill` how many would fill all of them, and `spread` how
+    /// many jobs there are for each at the peer that has the most.
     pub(crate) fn ceiling(
         verdict: Verdict,
         whole_cores: usize,
         busy: Option<f64>,
         fill: usize,
+        spread: Option<f64>,
     ) -> Option<Cap> {
         match verdict {
             Verdict::Nothing => None,
@@ -99,9 +103,17 @@ impl Ramp {
                     _ => 0,
                 };
                 let jobs = TRUSTED.max(whole_cores).max(fill);
-                Some(Cap {
-                    jobs,
-                    reason: Reason::Unproven { jobs },
+                let spread = (PER_PEER * spread.unwrap_or(0.0)) as usize;
+                Some(if spread > jobs {
+                    Cap {
+                        jobs: spread,
+                        reason: Reason::ManyPeers { jobs: spread },
+                    }
+                } else {
+                    Cap {
+                        jobs,
+                        reason: Reason::Unproven { jobs },
+                    }
                 })
             }
         }
@@ -130,7 +142,7 @@ mod tests {
     }
 
     fn ceiling(verdict: Verdict, cores: usize, busy: Option<f64>, fill: usize) -> Option<usize> {
-        Ramp::ceiling(verdict, cores, busy, fill).map(|cap| cap.jobs)
+        Ramp::ceiling(verdict, cores, busy, fill, None).map(|cap| cap.jobs)
     }
 
     #[test]
@@ -153,8 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn jobs_for_many_peers_are_trusted_by_the_peer_that_has_the_most() {
+        let ceiling = |spread| Ramp::ceiling(Verdict::Unknown, 2, None, 2, spread);
+        let many = |jobs| Reason::ManyPeers { jobs };
+        let of = |spread| ceiling(Some(spread)).map(|cap| cap.reason);
+        assert_eq!(of(1.0), Some(Reason::Unproven { jobs: TRUSTED }));
+        assert_eq!(of(4.0), Some(many(64)));
+        assert_eq!(of(32.0), Some(many(512)));
+        assert_eq!(ceiling(None), ceiling(Some(1.0)));
+        let disk = Ramp::ceiling(Verdict::Disk, 2, None, 2, Some(32.0));
+        assert_eq!(disk.map(|cap| cap.jobs), Some(DISK));
+    }
+
+    #[test]
     fn a_ceiling_says_what_it_trusts() {
-        let reason = |verdict| Ramp::ceiling(verdict, 2, None, 2).map(|cap| cap.reason);
+        let reason = |verdict| Ramp::ceiling(verdict, 2, None, 2, None).map(|cap| cap.reason);
         assert_eq!(reason(Verdict::Disk), Some(Reason::Disk { jobs: DISK }));
         let unproven = Reason::Unproven { jobs: TRUSTED };
         assert_eq!(reason(Verdict::Unknown), Some(unproven));

@@ -70,6 +70,11 @@ pub enum Reason {
         /// Jobs that are allowed on trust.
         jobs: usize,
     },
+    /// Jobs talk to many peers, of which each gets few of them.
+    ManyPeers {
+        /// Jobs that are allowed on trust.
+        jobs: usize,
+    },
     /// What the jobs depend on said that it was busy.
     Busy {
         /// Jobs in flight when it last said so; 0 if that was in an earlier run.
@@ -182,6 +187,7 @@ impl Reason {
             Self::SpawnRefused { .. } => "spawn-refused",
             Self::Disk { .. } => "disk",
             Self::Unproven { .. } => "unproven",
+            Self::ManyPeers { .. } => "many-peers",
             Self::Busy { .. } => "busy",
             Self::LastJobs { .. } => "last-jobs",
             Self::Remembered { .. } => "remembered",
@@ -267,6 +273,12 @@ impl fmt::Display for Reason {
                 write!(
                     f,
                     "jobs may share a resource unseen: {jobs} at once are enough on trust"
+                )
+            }
+            Self::ManyPeers { jobs } => {
+                write!(
+                    f,
+                    "jobs talk to many peers, and each gets few of them: {jobs} at once are safe on trust"
                 )
             }
             Self::Busy { beside: 0, jobs } => {

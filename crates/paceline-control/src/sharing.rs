@@ -17,6 +17,8 @@ const TIMERS_ENTER: (f64, u32) = (0.9, 2);
 const TIMERS_LEAVE: f64 = 0.6;
 /// Cores per job up to which timer jobs count as using no CPU, and from which they do.
 const BUSY: (f64, f64) = (0.2, 0.35);
+/// Jobs that must be seen to be connected, at least, and as a share of those that are looked at.
+const CONNECTED: (usize, f64) = (8, 0.5);
 /// Average share of jobs in disk wait from which, and down to which, they are disk-bound.
 const DISK: (f64, f64) = (0.5, 0.3);
 
@@ -41,11 +43,17 @@ pub(crate) struct Sharing {
     looks: u32,
     timers: f64,
     disk: f64,
+    spread: Option<f64>,
 }
 
 impl Sharing {
     pub(crate) fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// How many jobs there are for each at the peer that has the most of them; `None` if unknown.
+    pub(crate) fn spread(&self) -> Option<f64> {
+        self.spread
     }
 
     /// Signals for the last `gap`, in which `started` jobs began. `busy` is what one job uses of
@@ -61,6 +69,11 @@ impl Sharing {
             return;
         }
         let sampled = signals.sampled as f64;
+        if let Some(peers) = signals.peers {
+            let enough = peers.jobs >= CONNECTED.0 && peers.jobs as f64 >= CONNECTED.1 * sampled;
+            let spread = peers.jobs as f64 / peers.heaviest.max(1) as f64;
+            self.spread = enough.then_some(spread);
+        }
         let timers = signals.timer_only as f64 / sampled;
         if timers >= TIMERS_ENTER.0 {
             self.timer_streak = self.timer_streak.saturating_add(1);
@@ -114,6 +127,7 @@ impl Sharing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::PeerLoad;
 
     const TICK: Duration = Duration::from_millis(5);
     const IDLE: Option<f64> = Some(0.01);
@@ -156,6 +170,25 @@ mod tests {
             sharing.tick(TICK, &signals(20, 2, 0), 0, IDLE);
         }
         assert_eq!(sharing.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn the_spread_over_peers_is_that_of_the_last_look() {
+        let mut sharing = Sharing::default();
+        let mut look = |peers: Option<(usize, usize)>| {
+            let seen = Signals {
+                peers: peers.map(|(jobs, heaviest)| PeerLoad { jobs, heaviest }),
+                ..signals(32, 0, 0)
+            };
+            sharing.tick(TICK, &seen, 0, IDLE);
+            sharing.spread()
+        };
+        assert_eq!(look(None), None);
+        assert_eq!(look(Some((32, 4))), Some(8.0));
+        assert_eq!(look(None), Some(8.0), "not looked up");
+        assert_eq!(look(Some((15, 1))), None, "most have not connected");
+        assert_eq!(look(Some((16, 1))), Some(16.0));
+        assert_eq!(look(Some((0, 0))), None);
     }
 
     #[test]

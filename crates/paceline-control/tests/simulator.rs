@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paceline_control::simulator::{Kind, Run, Scenario, Simulation, Split, Workload, oracle};
 use paceline_control::{
-    Auto, Bounds, Controller, Decision, Event, Fixed, JobId, Left, Outcome, Signals,
+    Auto, Bounds, Controller, Decision, Event, Fixed, JobId, Left, Outcome, PeerLoad, Signals,
 };
 
 /// A scenario without any cost of dispatch, unless `rest` says otherwise.
@@ -344,6 +344,40 @@ fn no_more_than_32_are_looked_at() {
 }
 
 #[test]
+fn peers_are_told_if_they_are_asked_for() {
+    struct Curious(Fixed, Option<PeerLoad>);
+    impl Controller for Curious {
+        fn limit(&self) -> usize {
+            self.0.limit()
+        }
+        fn on(&mut self, _now: Duration, event: Event) -> Option<Decision> {
+            if let Event::Tick(signals) = event {
+                let told = signals.peers.filter(|peers| peers.jobs == 16);
+                self.1 = told.or(self.1);
+            }
+            None
+        }
+        fn tick_every(&self) -> Option<Duration> {
+            Some(Duration::from_millis(100))
+        }
+        fn wants_peers(&self) -> bool {
+            true
+        }
+    }
+    let heaviest = |peers: usize, on: &str| {
+        let job =
+            format!("[[job]]\nphases = [{{ on = \"{on}\", seconds = 1.0, peers = {peers} }}]\n");
+        let mut curious = Curious(Fixed::new(16), None);
+        run_with(&scenario(16, &job), 8.0, &mut curious);
+        curious.1.map(|peers| peers.heaviest)
+    };
+    assert_eq!(heaviest(1, "socket"), Some(16));
+    assert!(heaviest(1_000_000, "socket") == Some(1));
+    assert!(heaviest(4, "socket").is_some_and(|most| (4..16).contains(&most)));
+    assert_eq!(heaviest(4, "timer"), None, "nobody to talk to");
+}
+
+#[test]
 fn noise_touches_signals_only() {
     let job = one("cpu", 0.1);
     let ran = |noise: f64| {
@@ -532,9 +566,13 @@ fn mistakes_are_told_by_line() {
         "dir/x.toml:7: no resource is named \"gpu\"; there are: cpu, timer, socket",
     );
     assert_wrong(
+        &good.replace("seconds", "peers = 0, seconds"),
+        "dir/x.toml:7: peers: must be above 0",
+    );
+    assert_wrong(
         &good.replace("seconds", "second"),
         "dir/x.toml:7: unknown field `second`, expected one of `on`, `seconds`, `cv`, `between`, \
-         `threads`",
+         `threads`, `peers`",
     );
     assert_wrong(
         &format!("{good}[resource.api]\nkind = 'socket'\ncapacity = 4\n"),

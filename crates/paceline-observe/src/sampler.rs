@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::peer_load::{PeerLoad, PeerLookUp};
 use crate::process::Process;
 use crate::syscall::Waiting;
 
@@ -38,9 +39,18 @@ struct Tree {
     rss_bytes: u64,
 }
 
+/// A process that was met.
+struct Known {
+    process: Process,
+    seen: u64,
+    /// The root of its tree.
+    root: i32,
+}
+
 /// Looks at trees of processes with their files held open.
 pub struct Sampler {
-    processes: HashMap<i32, (Process, u64)>,
+    processes: HashMap<i32, Known>,
+    peers: PeerLookUp,
     trees: HashMap<i32, Tree>,
     round: u64,
     page_bytes: u64,
@@ -61,6 +71,7 @@ impl Sampler {
     pub fn new() -> Self {
         Self {
             processes: HashMap::new(),
+            peers: PeerLookUp::default(),
             trees: HashMap::new(),
             round: 0,
             page_bytes: rustix::param::page_size() as u64,
@@ -99,9 +110,17 @@ impl Sampler {
             }
         }
         let round = self.round;
-        self.processes.retain(|_, (_, seen)| *seen == round);
+        self.processes.retain(|_, known| known.seen == round);
         self.trees.retain(|_, tree| tree.seen == round);
         sum
+    }
+
+    /// Whom the trees of the last look are connected to; `None` if the kernel does not tell. Much dearer than a
+    /// look: it goes through their descriptors, and through all TCP sockets of the machine.
+    pub fn peers(&mut self) -> Option<PeerLoad> {
+        let all = self.processes.iter();
+        let all: Vec<(i32, i32)> = all.map(|(pid, known)| (known.root, *pid)).collect();
+        self.peers.look(&all)
     }
 
     fn look_at_tree(&mut self, root: i32, sum: &mut Observation) -> bool {
@@ -117,17 +136,23 @@ impl Sampler {
             let process = match self.processes.entry(pid) {
                 std::collections::hash_map::Entry::Occupied(known) => Some(known.into_mut()),
                 std::collections::hash_map::Entry::Vacant(new) => {
-                    Process::open(pid).map(|process| new.insert((process, self.round)))
+                    Process::open(pid).map(|process| {
+                        new.insert(Known {
+                            process,
+                            seen: self.round,
+                            root,
+                        })
+                    })
                 }
             };
-            let Some((process, seen)) = process else {
+            let Some(known) = process else {
                 continue;
             };
-            let Some(look) = process.look(&mut self.buffer) else {
+            let Some(look) = known.process.look(&mut self.buffer) else {
                 self.processes.remove(&pid);
                 continue;
             };
-            *seen = self.round;
+            known.seen = self.round;
             visited += 1;
             sum.ran += look.times.ran;
             sum.run_queue_delay += look.times.run_queue_delay;

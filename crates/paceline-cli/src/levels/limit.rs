@@ -36,6 +36,7 @@ pub(super) fn words(label: &str, settled: bool) -> Cow<'static, str> {
         "failures" | "more-failed" => "limited by failures: with more at once, more jobs failed",
         "contention" => "limited by something that jobs share, not the cores",
         "unproven" => "limited by caution: jobs may share something unseen",
+        "many-peers" => "limited by caution: each of many peers gets few jobs",
         "max-level" => "limited by --max-level",
         "min-level" => "as --min-level asked",
         "set-by-user" => "set by -j",

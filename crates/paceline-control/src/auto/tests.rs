@@ -1,6 +1,7 @@
 //! The controller event by event.
 
 use super::*;
+use crate::controller::PeerLoad;
 
 fn resources(cores: f64) -> Resources {
     Resources {
@@ -403,4 +404,65 @@ fn the_last_jobs_are_one_decision() {
     assert_eq!(engine.auto.limit(), 8, "it does not follow them down");
     let learned = engine.auto.learned().expect("jobs have ended");
     assert_eq!(learned.level, 4);
+}
+
+/// Jobs that wait for sockets, 10 ms a tick, until the limit has stood for ten ticks.
+fn climb(engine: &mut Engine, peers: Option<PeerLoad>) -> (usize, bool) {
+    let (mut still, mut asked) = (0, false);
+    while still < 10 {
+        let before = engine.auto.limit();
+        engine.fill();
+        let wanted = engine.auto.wants_peers();
+        asked |= wanted;
+        engine.now += ms(10);
+        let jobs = engine.running.len();
+        engine.tell(Event::Tick(Signals {
+            in_flight: jobs,
+            sampled: jobs.min(32),
+            observed: ms(10) * jobs.min(32) as u32,
+            peers: peers.filter(|_| wanted),
+            ..Signals::default()
+        }));
+        still = if engine.auto.limit() == before {
+            still + 1
+        } else {
+            0
+        };
+    }
+    (engine.auto.limit(), asked)
+}
+
+#[test]
+fn it_asks_for_peers_where_only_trust_holds_it_and_goes_by_the_heaviest() {
+    let machine = Resources {
+        descriptor_jobs: 5000,
+        process_jobs: 5000,
+        ..resources(2.0)
+    };
+    let many = |heaviest| PeerLoad { jobs: 30, heaviest };
+    for (peers, level, label) in [
+        (None, 32, "unproven"),
+        (Some(many(30)), 32, "unproven"),
+        (Some(many(10)), 48, "many-peers"),
+        (Some(many(1)), 480, "many-peers"),
+        // Hardly any has connected yet.
+        (
+            Some(PeerLoad {
+                jobs: 9,
+                heaviest: 1,
+            }),
+            32,
+            "unproven",
+        ),
+    ] {
+        let mut engine = Engine::new(Auto::new(machine, Bounds::default()), 5000);
+        assert_eq!(climb(&mut engine, peers), (level, true), "{peers:?}");
+        assert_eq!(engine.auto.reason().label(), label);
+        let capped = Bounds {
+            max: Some(20),
+            ..Bounds::default()
+        };
+        let mut engine = Engine::new(Auto::new(machine, capped), 5000);
+        assert_eq!(climb(&mut engine, peers), (20, false), "a cap holds it");
+    }
 }

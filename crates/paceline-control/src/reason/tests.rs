@@ -147,6 +147,11 @@ fn all() -> Vec<(Reason, &'static str, &'static str)> {
             "jobs may share a resource unseen: 32 at once are enough on trust",
         ),
         (
+            Reason::ManyPeers { jobs: 512 },
+            "many-peers",
+            "jobs talk to many peers, and each gets few of them: 512 at once are safe on trust",
+        ),
+        (
             Reason::Busy {
                 beside: 25,
                 jobs: 24,
@@ -250,7 +255,7 @@ fn every_reason_has_one_word_of_its_own() {
         assert!(label.chars().all(kebab), "{label}");
     }
     // A new variant must be put into the list above too.
-    assert_eq!(seen.len(), 27);
+    assert_eq!(seen.len(), 28);
 }
 
 #[test]

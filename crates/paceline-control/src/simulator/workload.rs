@@ -33,6 +33,8 @@ pub(super) struct Phase {
     /// Seconds for one who is alone there with one thread.
     pub(super) amount: f64,
     pub(super) threads: f64,
+    /// Which of the machines behind the station.
+    pub(super) peer: usize,
 }
 
 impl Workload {
@@ -53,6 +55,8 @@ impl Workload {
         };
         for i in 0..count {
             let mut random = random_for(seed, i as u64);
+            // Apart from the other draws, so that those stay as they are without peers.
+            let mut peers = random_for(!seed, i as u64);
             let place = (i as f64 + 0.5) / count as f64;
             let kind = choose(&scenario.mix, place, &mut random);
             let first = workload.phases.len();
@@ -64,6 +68,7 @@ impl Workload {
                     station: phase.station,
                     amount,
                     threads: phase.threads,
+                    peer: peers.usize(..phase.peers),
                 });
             }
             // A job that fits into no machine could never be run.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paceline_control::{
-    Attempt, Bounds, CurvePoint, Event, Learned, Left, Outcome, Resources, Signals,
+    Attempt, Bounds, CurvePoint, Event, Learned, Left, Outcome, PeerLoad, Resources, Signals,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -73,8 +73,9 @@ fn signals() -> impl Strategy<Value = Signals> {
         (duration(), duration(), duration()),
         proptest::option::of(any::<u64>()),
         (bytes(), bytes(), bytes()),
+        proptest::option::of((count(), count())),
     )
-        .prop_map(|(counts, times, idle, memory)| Signals {
+        .prop_map(|(counts, times, idle, memory, peers)| Signals {
             in_flight: counts.0,
             sampled: counts.1,
             runnable_threads: counts.2,
@@ -87,6 +88,7 @@ fn signals() -> impl Strategy<Value = Signals> {
             rss_bytes: memory.0,
             grown_bytes: memory.1,
             memory_available_bytes: memory.2,
+            peers: peers.map(|(jobs, heaviest)| PeerLoad { jobs, heaviest }),
         })
 }
 

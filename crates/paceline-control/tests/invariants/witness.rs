@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use paceline_control::{
-    Attempt, Auto, Bounds, Controller, Decision, Event, JobId, Learned, Outcome, Resources, Signals,
+    Attempt, Auto, Bounds, Controller, Decision, Event, JobId, Learned, Outcome, PeerLoad,
+    Resources, Signals,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -185,6 +186,10 @@ impl Witness {
                     rss_bytes: bytes * jobs as u64,
                     grown_bytes: grown.min(bytes) * jobs as u64,
                     memory_available_bytes: (1u64 << 30).saturating_sub(bytes * jobs as u64).max(1),
+                    peers: self.auto.wants_peers().then(|| PeerLoad {
+                        jobs,
+                        heaviest: some(timers),
+                    }),
                 };
                 self.tell(self.now + tick, Event::Tick(signals))?;
                 let named = self.ask()?;

@@ -38,5 +38,8 @@ mod tree;
 mod watched;
 mod watcher;
 
+pub(crate) use descriptors::Descriptors;
+pub(crate) use sources::sockets::{Side, Sockets, State};
+
 pub use attach::AttachError;
 pub use watcher::{Next, Options, Scope, Watcher};

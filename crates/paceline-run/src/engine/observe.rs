@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use paceline_control::Signals;
+use paceline_control::{PeerLoad, Signals};
 use paceline_observe::{Idle, Memory, Sampler};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,11 +21,15 @@ pub(super) struct Lookout {
     looked: Option<Duration>,
     /// Of the last look at jobs, in time on a core.
     cost: Duration,
+    /// When it may be looked up whom they talk to, at the earliest.
+    next_look_up: Duration,
 }
 
 /// Between two looks at jobs, at least. A controller that wants to be told more often hears of the
 /// memory in between, which takes a fiftieth of the time.
 const LEAST_GAP: Duration = Duration::from_millis(4);
+/// The same between two look-ups of whom they talk to.
+const LEAST_LOOK_UP_GAP: Duration = Duration::from_millis(15);
 /// The share of a core that looks at jobs may take, as its inverse. Who takes more than others where
 /// cores are short has to wait for his turn longer, and would hear of a shortage too late.
 const LOOKING_SHARE: u32 = 20;
@@ -41,6 +45,7 @@ impl Lookout {
             stood_still: Duration::ZERO,
             looked: None,
             cost: Duration::ZERO,
+            next_look_up: Duration::ZERO,
         }
     }
 
@@ -66,9 +71,16 @@ impl Lookout {
         }
     }
 
-    /// Looks at these jobs: process, and start of the attempt since the run began.
-    pub(super) fn look(&mut self, now: Duration, running: &[(i32, Duration)]) -> Signals {
+    /// Looks at these jobs: process, and start of the attempt since the run began. `peers`: whether to
+    /// look up whom they talk to as well, if that may be done by now.
+    pub(super) fn look(
+        &mut self,
+        now: Duration,
+        running: &[(i32, Duration)],
+        peers: bool,
+    ) -> Signals {
         self.looked = Some(now);
+        let since_start = now;
         let before = cpu_time();
         // Evenly over the slots, and the same ones each time while they live.
         let stride = running.len().div_ceil(MOST_SAMPLED).max(1);
@@ -81,6 +93,9 @@ impl Lookout {
         let now = now.checked_sub(self.stood_still).unwrap_or(now);
         let seen = self.sampler.look(chosen, now);
         self.cost = cpu_time().saturating_sub(before);
+        let peers = (peers && since_start >= self.next_look_up)
+            .then(|| self.look_up_peers(since_start))
+            .flatten();
         Signals {
             in_flight: running.len(),
             sampled: seen.sampled,
@@ -94,7 +109,19 @@ impl Lookout {
             grown_bytes: seen.grown_bytes,
             idle: self.idle.as_mut().and_then(Idle::since_last),
             memory_available_bytes: self.memory.available_bytes(),
+            peers,
         }
+    }
+
+    fn look_up_peers(&mut self, now: Duration) -> Option<PeerLoad> {
+        let before = cpu_time();
+        let seen = self.sampler.peers();
+        let cost = cpu_time().saturating_sub(before);
+        self.next_look_up = now + LEAST_LOOK_UP_GAP.max(cost * LOOKING_SHARE);
+        seen.map(|seen| PeerLoad {
+            jobs: seen.connected,
+            heaviest: seen.heaviest,
+        })
     }
 }
 

@@ -172,8 +172,10 @@ fn mix(file: &File, stations: &Named) -> Result<Vec<JobKind>, Wrong> {
             let span = phase.span();
             let phase = phase.get_ref();
             check(phase.threads > 0.0, &span, "threads: must be above 0")?;
+            check(phase.peers > 0, &span, "peers: must be above 0")?;
             phases.push(PhaseKind {
                 station: stations.find(&phase.on, &span)?,
+                peers: phase.peers,
                 amount: amount(phase, &span)?,
                 threads: phase.threads,
             });

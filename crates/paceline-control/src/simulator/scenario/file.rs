@@ -92,6 +92,12 @@ pub(super) struct Phase {
     pub(super) between: Option<[f64; 2]>,
     #[serde(default = "one")]
     pub(super) threads: f64,
+    #[serde(default = "one_peer")]
+    pub(super) peers: usize,
+}
+
+fn one_peer() -> usize {
+    1
 }
 
 #[derive(Debug, Deserialize)]

@@ -98,6 +98,8 @@ pub(super) struct PhaseKind {
     pub(super) station: usize,
     pub(super) amount: Amount,
     pub(super) threads: f64,
+    /// So many machines stand behind the station; each job talks to one of them.
+    pub(super) peers: usize,
 }
 
 /// How much of something.

@@ -51,7 +51,7 @@ impl Dispatcher<'_> {
                 let running = self.in_flight.iter_running();
                 let running: Vec<(i32, Duration)> =
                     running.map(|(_, a)| (a.pid, a.started)).collect();
-                lookout.look(now, &running)
+                lookout.look(now, &running, self.controller.wants_peers())
             };
             self.tell_controller(Event::Tick(signals));
             self.shed_jobs();

@@ -1,9 +1,10 @@
 //! What a sampler would see of the jobs in flight.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{At, World};
-use crate::controller::Signals;
+use crate::controller::{PeerLoad, Signals};
 use crate::simulator::engine::memory::Held;
 use crate::simulator::stations::ResourceKind;
 use crate::simulator::workload::normal;
@@ -57,12 +58,38 @@ impl World<'_> {
                 }
             }
         }
+        if self.controller.wants_peers() {
+            signals.peers = Some(self.peers(&chosen));
+        }
         self.looked_at = chosen;
         signals.ran = seconds(self.noisy(ran));
         signals.run_queue_delay = seconds(self.noisy(delayed));
         signals.rss_bytes = rss as u64;
         signals.grown_bytes = grown as u64;
         signals
+    }
+
+    /// Whom some attempts talk to.
+    fn peers(&self, chosen: &[usize]) -> PeerLoad {
+        let mut load: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut jobs = 0;
+        for attempt in chosen.iter().filter_map(|at| self.attempts[*at].as_ref()) {
+            let (At::Gate { station } | At::Served { station, .. } | At::Refused { station }) =
+                attempt.at;
+            let talks = matches!(
+                self.services[station].station.kind,
+                ResourceKind::Socket | ResourceKind::Remote
+            );
+            let phases = self.simulation.workload.phases(attempt.job);
+            if let (true, Some(phase)) = (talks, phases.get(attempt.phase)) {
+                jobs += 1;
+                *load.entry((station, phase.peer)).or_default() += 1;
+            }
+        }
+        PeerLoad {
+            jobs,
+            heaviest: load.into_values().max().unwrap_or(0),
+        }
     }
 
     fn noisy(&mut self, value: f64) -> f64 {
