@@ -29,6 +29,34 @@ fn gaps(scratch: &Scratch, file: &str) -> Vec<f64> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
+/// Else one slot would ask a peer that is busy a hundred times while another is served once.
+#[test]
+fn a_refusal_takes_its_slot_for_as_long_as_an_answer() {
+    let scratch = Scratch::new();
+    scratch.script(
+        "job",
+        "date +%s.%N >> \"$1\"
+        case $1 in
+            served) sleep 0.6; date +%s.%N >> served ;;
+            refused) test $(wc -l < refused) -gt 1 || exit 75 ;;
+        esac",
+    );
+    scratch
+        .run()
+        .args(["-j", "1", "--"])
+        .arg(scratch.outside("job"))
+        .args(["{}", ":::", "served", "refused", "next"])
+        .end()
+        .with_code(0);
+    let took = gaps(&scratch, "served")[0];
+    let at = |file: &str| -> f64 { scratch.lines(file)[0].parse().unwrap() };
+    let empty = at("next") - at("refused");
+    assert!(
+        empty > took / 2.0,
+        "empty for {empty} s, an answer took {took} s"
+    );
+}
+
 #[test]
 fn a_busy_job_is_tried_until_it_succeeds() {
     let scratch = Scratch::new();

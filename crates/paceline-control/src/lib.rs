@@ -48,6 +48,7 @@ mod bounds;
 mod caps;
 mod controller;
 mod fixed;
+mod held_slots;
 mod in_flight;
 mod latency;
 mod learned;
@@ -68,6 +69,7 @@ pub use controller::{
     Attempt, Controller, Decision, Event, JobId, Left, Outcome, PeerLoad, Resources, Signals,
 };
 pub use fixed::Fixed;
+pub use held_slots::HeldSlots;
 pub use latency::Latency;
 pub use learned::{CurvePoint, Learned};
 pub use reason::Reason;

@@ -160,6 +160,26 @@ fn a_rate_limit_lets_in_one_after_the_other() {
 }
 
 #[test]
+fn who_comes_too_fast_may_be_refused() {
+    let resource = |early: bool| {
+        format!(
+            "[resource.api]\nkind = 'remote'\nper_second = 2.0\nburst = 3\nrejects_early = {early}\n{}",
+            one("api", 0.1)
+        )
+    };
+    let patient = fixed(&scenario(5, &resource(false)), 8.0, 5);
+    assert_near(patient.makespan, 1.1);
+    assert_eq!(patient.rejects, 0);
+    // Three are let in; the others come again after 0.1 s, 0.2 s, …, and the first finds a token
+    // at 0.705 s, after three refusals.
+    let early = fixed(&scenario(5, &resource(true)), 8.0, 5);
+    assert!(
+        early.makespan > patient.makespan && early.rejects >= 6,
+        "{early:?}"
+    );
+}
+
+#[test]
 fn the_refused_rest_longer_each_time() {
     let api = format!(
         "{}[resource.api]\nkind = 'remote'\nreject_above = 2\n",

@@ -18,6 +18,10 @@ const MOST_PATIENT: f64 = 768.0;
 /// Refusals that may be risked per job.
 const RISK: f64 = 0.005;
 const MORE_RISK: f64 = 0.002;
+/// If the best number tells more than this part of the rarer kind wrongly, none tells them.
+const BLURRED: f64 = 0.7;
+/// Of those there must be so many.
+const RARER: f64 = 6.0;
 /// Generations that must be served after the cap was lowered before the next step down is a small
 /// one again.
 const QUIET: u64 = 2;
@@ -131,12 +135,17 @@ impl BusyCap {
     }
 
     /// The number in flight that best tells those of the burst who were served from those who were
-    /// not. Where others are in other phases of their work, no number tells exactly.
+    /// not. Where others are in other phases of their work, no number tells exactly. Where none tells at
+    /// all, it is no number in flight that is limited, but so many in a time, and as large a part of
+    /// those in flight was served.
     fn served(&self) -> usize {
         // Refused below the number, and served from there on: those it tells wrongly.
         let mut refused = 0;
         let mut served: u32 = self.burst.values().map(|counts| counts.1).sum();
         let mut best = (u32::MAX, 1);
+        let all_served = f64::from(served);
+        let all: u32 = self.burst.values().map(|counts| counts.0 + counts.1).sum();
+        let all = f64::from(all);
         for (beside, counts) in &self.burst {
             let wrong = refused + served;
             if wrong <= best.0 {
@@ -144,6 +153,14 @@ impl BusyCap {
             }
             refused += counts.0;
             served -= counts.1;
+        }
+        let fewer = all_served.min(all - all_served);
+        if fewer >= RARER && f64::from(best.0) > BLURRED * fewer {
+            let beside = self.burst.iter();
+            let beside: f64 = beside
+                .map(|(beside, counts)| *beside as f64 * f64::from(counts.0 + counts.1))
+                .sum();
+            return (beside / all * all_served / all).ceil() as usize;
         }
         best.1
     }
@@ -245,6 +262,18 @@ mod tests {
         cap.refused(1.0, began(0.8, 13), 0);
         cap.refused(1.0, began(0.8, 13), 0);
         assert_eq!(jobs(&cap), Some(12));
+    }
+
+    /// Sixteen in flight, and every other one of those that came is let in, whatever ran beside it.
+    #[test]
+    fn where_no_number_tells_a_part_is_allowed() {
+        let mut cap = BusyCap::default();
+        for n in 0..12 {
+            cap.refused(1.0, began(0.8, 14 + n % 4), 0);
+            cap.succeeded(began(0.9, 14 + n % 4), 100.0);
+        }
+        let allowed = jobs(&cap).expect("a cap");
+        assert!((7..=9).contains(&allowed), "{allowed}");
     }
 
     #[test]

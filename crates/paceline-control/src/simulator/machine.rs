@@ -92,9 +92,19 @@ impl Service {
     }
 
     /// One more would be told "busy".
-    pub(super) fn rejects(&self) -> bool {
+    pub(super) fn rejects(&self, now: f64) -> bool {
         let limit = self.station.reject_above;
-        limit.is_some_and(|limit| self.present as f64 >= limit)
+        let too_many = limit.is_some_and(|limit| self.present as f64 >= limit);
+        too_many || self.station.rejects_early && self.next_token_at(now) > now
+    }
+
+    /// When the rate limit lets in one who comes `now`.
+    fn next_token_at(&self, now: f64) -> f64 {
+        let Some(per_second) = self.station.per_second else {
+            return now;
+        };
+        self.next_token
+            .max(now - (self.station.burst - 1.0) / per_second)
     }
 
     /// When one who comes `now` is let in by the rate limit.
@@ -102,8 +112,7 @@ impl Service {
         let Some(per_second) = self.station.per_second else {
             return now;
         };
-        let earliest = now - (self.station.burst - 1.0) / per_second;
-        let token = self.next_token.max(earliest);
+        let token = self.next_token_at(now);
         self.next_token = token + 1.0 / per_second;
         token.max(now)
     }

@@ -15,6 +15,8 @@ pub(super) struct Station {
     pub(super) burst: f64,
     /// So many are served at once; the others wait in order.
     pub(super) slots: Option<f64>,
+    /// Who would have to wait for that is told "busy" instead.
+    pub(super) rejects_early: bool,
     /// With so many here, one more is told "busy".
     pub(super) reject_above: Option<f64>,
     /// Seconds until a job that is not let in ends.
@@ -130,6 +132,7 @@ impl Station {
             slowdown: 1.0,
             per_second: None,
             burst: 1.0,
+            rejects_early: false,
             slots: (kind == ResourceKind::Lock).then_some(1.0),
             reject_above: None,
             reject_seconds: 0.005,
@@ -154,6 +157,7 @@ pub(super) struct Parameters {
     slowdown: Option<f64>,
     per_second: Option<f64>,
     burst: Option<f64>,
+    rejects_early: Option<bool>,
     slots: Option<f64>,
     reject_above: Option<f64>,
     reject_seconds: Option<f64>,
@@ -182,6 +186,9 @@ impl Parameters {
             ("reject_seconds", self.reject_seconds, shared, 0.0),
             ("rest_seconds", self.rest_seconds, shared, 0.0),
         ];
+        if self.rejects_early.is_some() && !shared {
+            return Err(format!("rejects_early means nothing for a {kind:?}").to_lowercase());
+        }
         for (name, value, fits, least) in allowed {
             let Some(value) = value else { continue };
             if !fits {
@@ -258,6 +265,7 @@ impl Parameters {
             }
             _ => {}
         }
+        station.rejects_early = self.rejects_early.unwrap_or(station.rejects_early);
         mix(before.slowdown, self.slowdown, &mut station.slowdown);
         mix(before.burst, self.burst, &mut station.burst);
         mix(

@@ -83,6 +83,7 @@ impl Dispatcher<'_> {
             run_queue_delay: None,
             peak_rss_bytes: reaped.peak_rss_bytes,
         };
+        self.held_slots.ended(now, &attempt_report);
         self.tell_controller(Event::Finished {
             job: u64::from(number),
             attempt: attempt_report,

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paceline_control::{Controller, Event};
+use paceline_control::{Controller, Event, HeldSlots};
 use paceline_journal::Writer;
 use rustix::process::Signal;
 
@@ -129,6 +129,7 @@ pub(super) struct Dispatcher<'a> {
     tally: Tally,
     retried: u64,
     busy: BusyTally,
+    held_slots: HeldSlots,
     shed: u64,
     /// Kills by the kernel for want of memory that have been accounted for.
     kernel_kills: u64,
@@ -244,6 +245,7 @@ impl<'a> Dispatcher<'a> {
             tally: Tally::default(),
             retried: 0,
             busy: BusyTally::default(),
+            held_slots: HeldSlots::default(),
             shed: 0,
             kernel_kills: paceline_observe::out_of_memory_kills(),
             cpu: Duration::ZERO,
@@ -300,6 +302,7 @@ impl<'a> Dispatcher<'a> {
         let now = self.start.elapsed();
         if let Some(decision) = self.controller.on(now, event) {
             self.max_limit = self.max_limit.max(decision.limit);
+            self.held_slots.decided(&decision);
             self.observer.event(now, &RunEvent::Decided(&decision));
         }
     }

@@ -32,7 +32,13 @@ impl Dispatcher<'_> {
             // What is leaving was killed for its memory, and comes first when it is gone.
             && self.leaving.is_empty()
         {
-            if self.start.elapsed() < self.next_start {
+            let now = self.start.elapsed();
+            let held = self.held_slots.count(now);
+            if held > 0 && self.in_flight.running() + held >= self.controller.limit() {
+                self.held_back = self.held_slots.next();
+                return;
+            }
+            if now < self.next_start {
                 self.held_back = Some(self.next_start);
                 return;
             }

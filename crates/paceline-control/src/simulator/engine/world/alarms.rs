@@ -11,6 +11,7 @@ pub(super) enum Alarm {
     LetIn(Ticket),
     AnswerBusy(Ticket),
     Rested(usize),
+    SlotFree,
     Arrival,
 }
 
@@ -57,6 +58,17 @@ impl World<'_> {
         }
     }
 
+    /// Held slots are looked at again when the first of them may be filled.
+    pub(super) fn await_slot(&mut self) {
+        let now = self.clock();
+        if self.held_slots.count(now) > 0
+            && let Some(until) = self.held_slots.next()
+        {
+            // A little beyond, so that rounding does not make the moment come again.
+            self.set_alarm(until.as_secs_f64() + 1e-8, Alarm::SlotFree);
+        }
+    }
+
     pub(super) fn alarm(&mut self) {
         let Some(Reverse(timed)) = self.alarms.pop() else {
             return;
@@ -73,6 +85,7 @@ impl World<'_> {
                 }
             }
             Alarm::Rested(job) => self.backlog.rested(job),
+            Alarm::SlotFree => self.await_slot(),
             Alarm::Arrival => {
                 self.backlog.arrive();
                 self.await_arrival();

@@ -27,7 +27,7 @@ impl World<'_> {
             serial: attempt.serial,
         };
         let service = &mut self.services[station];
-        if service.rejects() {
+        if service.rejects(self.now) {
             attempt.at = At::Refused { station };
             let until = self.now + service.station.reject_seconds;
             self.set_alarm(until, Alarm::AnswerBusy(ticket));

@@ -15,6 +15,7 @@ use super::backlog::Backlog;
 use super::memory::{Held, Memory};
 use super::{Run, Simulation, Step};
 use crate::controller::{Controller, Event, Outcome};
+use crate::held_slots::HeldSlots;
 use crate::simulator::machine::{Clocks, Service, Ticket};
 use crate::simulator::stations::{Change, Station};
 
@@ -87,6 +88,7 @@ pub(super) struct World<'a> {
     attempts: Vec<Option<Attempt>>,
     free: Vec<usize>,
     in_flight: usize,
+    held_slots: HeldSlots,
     peak: usize,
     serial: u64,
     backlog: Backlog,
@@ -117,6 +119,7 @@ impl<'a> World<'a> {
             attempts: Vec::new(),
             free: Vec::new(),
             in_flight: 0,
+            held_slots: HeldSlots::default(),
             peak: 0,
             serial: 0,
             backlog: Backlog::new(workload.jobs.len(), scenario.arrivals),
@@ -235,7 +238,14 @@ impl<'a> World<'a> {
     }
 
     fn tell(&mut self, event: Event) {
+        if let Event::Finished { attempt, .. } = &event {
+            self.held_slots.ended(self.clock(), attempt);
+            if attempt.outcome == Outcome::Busy {
+                self.await_slot();
+            }
+        }
         if let Some(decision) = self.controller.on(self.clock(), event) {
+            self.held_slots.decided(&decision);
             self.run.steps.push(Step {
                 decision,
                 in_flight: self.in_flight,
@@ -258,7 +268,7 @@ impl<'a> World<'a> {
     fn dispatch_next(&mut self) {
         while self.dispatch.is_none()
             && self.backlog.has_ready()
-            && self.in_flight < self.controller.limit()
+            && self.in_flight + self.held_slots.count(self.clock()) < self.controller.limit()
         {
             let Some(job) = self.backlog.take() else {
                 return;
