@@ -172,6 +172,11 @@ impl Auto {
 
     /// The highest level allowed with its reason, and the lowest.
     fn range(&self) -> (Cap, usize) {
+        self.range_with(self.last_jobs())
+    }
+
+    /// The same if so many are the last jobs.
+    fn range_with(&self, last: Option<usize>) -> (Cap, usize) {
         let mut hard = self.fixed.cap();
         for cap in [self.memory.cap(), self.busy.cap()].into_iter().flatten() {
             hard = hard.min(cap);
@@ -183,7 +188,7 @@ impl Auto {
         });
 
         let mut soft = self.cpu.cap();
-        if let Some(last) = self.last_jobs()
+        if let Some(last) = last
             && last > soft.jobs
         {
             soft = Cap {
@@ -211,7 +216,9 @@ impl Auto {
             return None;
         };
         let all = waiting.saturating_add(self.jobs.len() as u64);
-        let few = LAST_PER_CORE.saturating_mul(self.cpu.whole_cores() as u64);
+        // Jobs of several threads crowd the cores as it is.
+        let cores = self.cpu.whole_cores() as f64 / self.cpu.threads();
+        let few = LAST_PER_CORE.saturating_mul(cores as u64);
         if all <= self.limit as u64 && self.last_together {
             return Some(self.limit);
         }
@@ -452,17 +459,22 @@ impl Auto {
         } else if to.jobs > was {
             self.raised = Some(now);
         }
-        let last = matches!(to.reason, Reason::LastJobs { .. });
+        let reason = match to.reason {
+            // That it was refused is why it was low, and not why it rises.
+            Reason::Busy { beside, .. } if to.jobs > was && beside > 0 => Reason::RoomAgain,
+            reason => reason,
+        };
+        let last = matches!(reason, Reason::LastJobs { .. });
         self.last_together = last || self.last_together && to.jobs < was;
         self.limit = to.jobs;
-        self.reason = to.reason.clone();
+        self.reason = reason.clone();
         self.changed = now;
         self.ramp.stepped(now, self.jobs.len());
         Decision {
             at: now,
             was,
             limit: to.jobs,
-            reason: to.reason,
+            reason,
         }
     }
 }
@@ -519,9 +531,14 @@ impl Controller for Auto {
         if self.ended == 0 {
             return None;
         }
-        let (top, binding) = self.binding();
+        // The last jobs may run together, which no others may.
+        let Cap {
+            jobs: top,
+            reason: binding,
+        } = self.range_with(None).0;
+        let nothing = self.sharing.verdict() == Verdict::Nothing;
         // What the caps know is remembered too, and they may allow more next time.
-        let best = if self.sharing.verdict() == Verdict::Nothing {
+        let best = if nothing {
             self.limit
         } else {
             self.search.wish()
@@ -531,7 +548,7 @@ impl Controller for Auto {
         let chosen = capped && matches!(binding, Reason::MaxLevel { .. } | Reason::MinLevel { .. });
         let limited_by = if capped {
             binding.label()
-        } else if self.sharing.verdict() == Verdict::Nothing {
+        } else if nothing && !self.reason.is_a_cap() {
             Reason::NothingShared.label()
         } else {
             self.reason.label()

@@ -209,6 +209,22 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Something that jobs need would run out with more.
+    pub(crate) fn is_a_cap(&self) -> bool {
+        matches!(
+            self,
+            Self::Cpu { .. }
+                | Self::Memory { .. }
+                | Self::MemoryShort { .. }
+                | Self::Descriptors { .. }
+                | Self::Processes { .. }
+                | Self::SpawnRefused { .. }
+                | Self::Busy { .. }
+        )
+    }
+}
+
 /// From this share of a core on, a job counts as doing nothing but compute.
 pub(crate) const SATURATED: f64 = 0.9;
 

@@ -5,6 +5,9 @@ use paceline_control::{Decision, Learned, Reason};
 use super::progress::grouped;
 use crate::levels::limit_sentence;
 
+/// Below this share of the cores, on average, they do not limit a run.
+const IDLE: f64 = 0.4;
+
 /// The level at the end and why it was that, with the highest that was allowed if another. That the
 /// last jobs ran together says nothing about the level before.
 pub(super) fn level(
@@ -13,11 +16,7 @@ pub(super) fn level(
     most: usize,
     max_level: Option<usize>,
 ) -> String {
-    let before = decisions
-        .iter()
-        .rposition(|decision| !matches!(decision.reason, Reason::LastJobs { .. }))
-        .map_or(0, |at| at + 1);
-    let (before, together) = decisions.split_at(before);
+    let (before, together) = split(decisions);
     let (level, most, end) = match (together.first(), together.last()) {
         (Some(first), Some(last)) => {
             let highest = before
@@ -45,12 +44,29 @@ pub(super) fn level(
     format!("level {level}{most}: {reason}{end}")
 }
 
-/// What limits a run of so many jobs, in a sentence; `None` if no job ended.
+/// The level before the last jobs ran together, or the last one.
+pub(super) fn lasting(decisions: &[Decision], last: usize) -> usize {
+    let (_, together) = split(decisions);
+    together.first().map_or(last, |first| first.was)
+}
+
+/// The decisions without those on the last jobs, and these.
+fn split(decisions: &[Decision]) -> (&[Decision], &[Decision]) {
+    let before = decisions
+        .iter()
+        .rposition(|decision| !matches!(decision.reason, Reason::LastJobs { .. }))
+        .map_or(0, |at| at + 1);
+    decisions.split_at(before)
+}
+
+/// What limits a run of so many jobs, in a sentence; `None` if no job ended. The jobs used `cores_share`
+/// of the cores.
 pub(super) fn limit(
     decisions: &[Decision],
     last: usize,
     learned: Option<&Learned>,
     jobs: u64,
+    cores_share: f64,
 ) -> Option<String> {
     if jobs == 0 {
         return None;
@@ -63,6 +79,12 @@ pub(super) fn limit(
         Some(learned) => (learned.limited_by.as_str(), learned.settled),
         None => (decisions.last()?.reason.label(), false),
     };
+    if label == "cpu" && cores_share < IDLE {
+        return Some(format!(
+            "limited by what jobs wait for: the cores, which could take no more at once, were {:.0} % busy",
+            100.0 * cores_share
+        ));
+    }
     Some(limit_sentence(label, settled).into_owned())
 }
 
@@ -77,9 +99,10 @@ pub(super) fn way(decisions: &[Decision], left_out: u64) -> Option<String> {
         return None;
     }
     let start = decisions.first()?.was;
-    let levels: Vec<usize> = std::iter::once(start)
+    let mut levels: Vec<usize> = std::iter::once(start)
         .chain(decisions.iter().map(|decision| decision.limit))
         .collect();
+    levels.dedup();
     let (last, before) = levels.split_last()?;
     let shown = &before[..before.len().min(FIRST)];
     let mut way: Vec<String> = shown.iter().map(usize::to_string).collect();
@@ -90,7 +113,9 @@ pub(super) fn way(decisions: &[Decision], left_out: u64) -> Option<String> {
         way.extend(hidden.iter().map(usize::to_string));
     }
     way.push(last.to_string());
-    let changes = decisions.len() as u64 + left_out;
+    // That a level is kept is a decision, too, but no change.
+    let changes = decisions.iter().filter(|one| one.limit != one.was);
+    let changes = changes.count() as u64 + left_out;
     Some(format!(
         "by way of {}, {} change{}",
         way.join(" → "),
@@ -153,7 +178,7 @@ mod tests {
     #[test]
     fn what_limits_a_run_is_named() {
         let named = |decisions: &[Decision], learned: Option<&Learned>, jobs| {
-            limit(decisions, 2, learned, jobs).unwrap_or_default()
+            limit(decisions, 2, learned, jobs, 1.0).unwrap_or_default()
         };
         let cpu = Learned::level(8, "cpu");
         let taken = decisions(&[2, 4, 8]);
@@ -168,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn idle_cores_are_no_limit() {
+        let cpu = Learned::level(176, "cpu");
+        let said = limit(&decisions(&[2, 176]), 176, Some(&cpu), 500, 0.104);
+        let expected = "limited by what jobs wait for: the cores, which could take no more at once, were 10 % busy";
+        assert_eq!(said.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_lasting_level_is_that_before_the_last_jobs() {
+        let mut taken = decisions(&[4, 2, 6]);
+        assert_eq!(lasting(&taken, 6), 6);
+        taken[1].reason = Reason::LastJobs { jobs: 6 };
+        assert_eq!(lasting(&taken, 6), 2);
+        assert_eq!(lasting(&[], 3), 3);
+    }
+
+    #[test]
     fn the_way_is_told_shortly_and_only_if_it_was_not_straight() {
         let told = |levels: &[usize]| way(&decisions(levels), 0);
         assert_eq!(told(&[]), None);
@@ -177,6 +219,12 @@ mod tests {
             Some("by way of 2 → 4 → 3, 2 changes")
         );
         assert_eq!(told(&[4, 3]).as_deref(), Some("by way of 4 → 3, 1 change"));
+        let kept = Some("by way of 4 → 3, 1 change");
+        assert_eq!(
+            told(&[4, 3, 3]).as_deref(),
+            kept,
+            "to keep one is no change"
+        );
         assert_eq!(
             told(&[2, 4, 8, 16, 32, 20, 14]).as_deref(),
             Some("by way of 2 → 4 → 8 → 16 → 32 → 20 → 14, 6 changes")

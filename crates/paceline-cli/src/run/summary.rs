@@ -9,7 +9,7 @@ use paceline_run::engine::{Ending, Outcome, StopCause};
 use paceline_run::input::display_joined;
 use serde::Serialize;
 
-use super::course::{level, limit, plural, way};
+use super::course::{lasting, level, limit, plural, way};
 use super::progress::{grouped, time};
 use super::remembered::Begun;
 use crate::diagnose::Why;
@@ -149,7 +149,9 @@ impl Summary<'_> {
         let status = &self.outcome.status;
         let jobs = status.done + status.failed;
         let learned = self.outcome.learned.as_ref();
-        limit(self.decisions, status.limit, learned, jobs)
+        let available = paceline_observe::cores() * self.outcome.wall.as_secs_f64();
+        let share = self.outcome.cpu.as_secs_f64() / available.max(1e-9);
+        limit(self.decisions, status.limit, learned, jobs, share)
     }
 
     fn print_failures(&self) {
@@ -220,7 +222,7 @@ impl Summary<'_> {
                 0.0
             },
             level: Levels {
-                r#final: status.limit,
+                r#final: lasting(self.decisions, status.limit),
                 max: self.outcome.max_limit,
                 remembered: self.begun.map(|begun| begun.remembered.learned.level),
                 decisions: self.decisions.iter().map(JsonDecision::from).collect(),

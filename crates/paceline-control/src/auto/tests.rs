@@ -433,6 +433,29 @@ fn climb(engine: &mut Engine, peers: Option<PeerLoad>) -> (usize, bool) {
 }
 
 #[test]
+fn a_cap_that_goes_up_again_is_told_as_room() {
+    let mut engine = Engine::new(auto(8.0), 5000);
+    engine.generations(8, ms(100), false, 0.0);
+    let full = engine.auto.limit();
+    engine.fill();
+    engine.now += ms(10);
+    let lowered = engine.end(Outcome::Busy, 0.0).expect("one too many");
+    assert_eq!(lowered.reason.label(), "busy");
+    let mut raised = None;
+    while raised.is_none() {
+        engine.fill();
+        engine.now += ms(100);
+        for _ in 0..engine.running.len() {
+            let more = engine.end(Outcome::Done, 0.0);
+            raised = raised.or(more.filter(|more| more.limit > more.was));
+        }
+    }
+    let raised = raised.expect("the loop ended");
+    assert!(raised.limit <= full, "{raised:?}");
+    assert_ne!(raised.reason.label(), "busy", "that was why it was low");
+}
+
+#[test]
 fn it_asks_for_peers_where_only_trust_holds_it_and_goes_by_the_heaviest() {
     let machine = Resources {
         descriptor_jobs: 5000,

@@ -230,6 +230,21 @@ impl CpuCap {
 
     /// Cores that one job keeps busy while it does not queue; `None` before there is evidence.
     pub(crate) fn busy(&self) -> Option<f64> {
+        let busy = self.busy_if_alone()?;
+        // The queues of several threads add up, and are longer than the job waits.
+        Some(match self.live.wanted() {
+            Some(wanted) if wanted >= THREADED => busy.max(wanted),
+            _ => busy,
+        })
+    }
+
+    /// The same where one job has work for several; else 1.
+    pub(crate) fn threads(&self) -> f64 {
+        self.busy().filter(|busy| *busy >= THREADED).unwrap_or(1.0)
+    }
+
+    /// The same if a job is a single thread.
+    fn busy_if_alone(&self) -> Option<f64> {
         let live = self.live.busy();
         if self.finished.count < ENOUGH_FINISHED {
             return match &self.recalled {
@@ -337,9 +352,9 @@ impl CpuCap {
         };
         let wanted = self.cores / busy.max(1e-9) * headroom * turn_over;
         let wanted = wanted.max(self.room.fits());
-        // Jobs of several threads each need fewer, but are not trusted to use them all the time.
+        // Jobs of several threads each need fewer.
         let least = if busy >= THREADED {
-            self.whole_cores().div_ceil(2)
+            1
         } else {
             self.whole_cores()
         };
@@ -390,6 +405,13 @@ impl Live {
         self.start_up_due = due - started_up;
         self.started_up = self.started_up * keep + started_up;
         self.seen = self.seen.times(keep).plus(seen);
+    }
+
+    /// Cores that one job would use if it had as many as it wants.
+    fn wanted(&self) -> Option<f64> {
+        let wants = self.seen.ran - self.started_up + self.seen.waited();
+        let observed = self.seen.observed - self.started_up;
+        (observed >= ENOUGH_SEEN).then(|| wants / observed)
     }
 
     fn busy(&self) -> Option<f64> {

@@ -149,14 +149,37 @@ fn waiting_jobs_get_headroom() {
 }
 
 #[test]
-fn jobs_of_several_threads_need_half_as_many() {
-    for (cores, expected) in [(8.0, 4), (3.0, 2), (1.0, 1)] {
+fn jobs_of_several_threads_need_fewer() {
+    for (cores, expected) in [(8.0, 2), (9.0, 3), (3.0, 1), (1.0, 1)] {
         let mut cap = CpuCap::new(cores);
         for n in 0..30 {
             cap.finished(at(n), &attempt(400.0, 100.0), 2, 2);
         }
-        assert_eq!(cap.cap().jobs, expected);
+        assert_eq!(cap.cap().jobs, expected, "{cores} cores");
     }
+}
+
+/// Two jobs of two threads on two cores: each gets one core, and its threads queue as long as it lives.
+#[test]
+fn threads_that_queue_for_each_other_are_seen_as_such() {
+    let mut cap = CpuCap::new(2.0);
+    for n in 0..40 {
+        let both = Signals {
+            in_flight: 2,
+            sampled: 2,
+            ran: 2 * TICK,
+            run_queue_delay: 2 * TICK,
+            observed: 2 * TICK,
+            runnable_threads: 4,
+            ..Signals::default()
+        };
+        cap.tick(at(n), TICK, &both, 0);
+        if n % 2 == 0 {
+            cap.finished(at(n), &attempt(100.0, 100.0), 2, 2);
+        }
+    }
+    assert_eq!(cap.cap().jobs, 1, "{:?}", cap.cap());
+    assert!((1.9..2.1).contains(&cap.threads()), "{}", cap.threads());
 }
 
 #[test]
