@@ -381,6 +381,7 @@ impl Auto {
             still,
             may_rise,
             ticked,
+            core_seconds: self.cpu.demand() / whole_cores as f64,
             creeping: matches!(top.reason, Reason::Busy { .. }),
         };
         let (settled, usual) = (self.search.is_settled(), self.search.usual_wall());

@@ -238,6 +238,11 @@ impl CpuCap {
         })
     }
 
+    /// Core seconds that a job takes; 0 before any has ended.
+    pub(crate) fn demand(&self) -> f64 {
+        self.finished.demand
+    }
+
     /// The same where one job has work for several; else 1.
     pub(crate) fn threads(&self) -> f64 {
         self.busy().filter(|busy| *busy >= THREADED).unwrap_or(1.0)

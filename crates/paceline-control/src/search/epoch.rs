@@ -51,6 +51,11 @@ impl Epoch {
         }
     }
 
+    /// Jobs that begin in the next so many seconds do not count.
+    pub(crate) fn skip(&mut self, seconds: f64) {
+        self.since = self.since.map(|since| since + seconds);
+    }
+
     /// From when on jobs count, in seconds.
     pub(crate) fn since(&self) -> Option<f64> {
         self.since
@@ -154,6 +159,20 @@ mod tests {
         let mut first = Epoch::new(1.0);
         first.settle(1.005, None);
         assert_eq!(first.since(), Some(1.0));
+    }
+
+    #[test]
+    fn those_of_the_first_crowd_may_be_left_out() {
+        let mut epoch = Epoch::new(0.0);
+        epoch.settle(1.0, None);
+        epoch.skip(0.5);
+        let since = epoch.since().expect("it was reached");
+        epoch.ended(since - 0.1, 1.0, false);
+        epoch.ended(since + 0.1, 2.0, false);
+        assert_eq!(epoch.durations(), [2.0]);
+        assert!(epoch.measured(since - 0.2) < 0.0, "not yet");
+        epoch.settle(5.0, None);
+        assert_eq!(epoch.since(), Some(since), "settled once");
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub(crate) struct View<'a> {
     pub(crate) creeping: bool,
     /// Signals have just come.
     pub(crate) ticked: bool,
+    /// How long one job would keep all cores busy, in seconds.
+    pub(crate) core_seconds: f64,
 }
 
 impl View<'_> {
@@ -346,6 +348,13 @@ impl Search {
         if self.epoch.since().is_none() && in_flight == self.level {
             let mean = self.reference.as_ref().map(|r| r.survival.mean());
             self.epoch.settle(view.now, mean);
+            if let (Mode::Probe, Some(known)) = (self.mode, &self.reference) {
+                // Those that were begun together compute together, and whoever begins meanwhile queues
+                // behind them, as it would not later on.
+                let more = self.level.saturating_sub(known.level) as f64;
+                let crowd = (more * view.core_seconds).min(known.survival.mean());
+                self.epoch.skip(crowd);
+            }
         }
     }
 

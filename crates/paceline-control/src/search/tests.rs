@@ -72,6 +72,7 @@ impl Rig {
             top: self.top,
             still: self.still,
             may_rise: self.may_rise,
+            core_seconds: 0.0,
             ticked: true,
             creeping: false,
         };
