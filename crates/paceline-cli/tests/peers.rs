@@ -75,7 +75,7 @@ fn many_peers_are_asked_at_once() {
     }
     let scratch = Scratch::new();
     // No job ends before more have begun than one server would be trusted with.
-    let server = Server::answering_from(3 * TRUSTED);
+    let server = Server::answering_from(TRUSTED + TRUSTED / 2);
     let summary = asking(&scratch, "127.0.3.$1", server.port, 120);
     assert_eq!(summary["jobs"]["done"], 120, "{summary}");
     assert_eq!(server.connected.load(Ordering::SeqCst), 120);

@@ -19,6 +19,8 @@ const STEP: (Duration, Duration) = (Duration::from_millis(2), Duration::from_mil
 const TRUSTED: usize = 32;
 /// The same for each of several peers.
 const PER_PEER: f64 = 16.0;
+/// Jobs of several peers, per core: what answers come to needs the cores, all at once.
+const APART_PER_CORE: usize = 64;
 /// The same if most wait for a disk: few suffice to keep one busy, and many make it seek.
 const DISK: usize = 6;
 /// Cores that one job keeps busy from which it counts as computing in between.
@@ -104,6 +106,7 @@ impl Ramp {
                 };
                 let jobs = TRUSTED.max(whole_cores).max(fill);
                 let spread = (PER_PEER * spread.unwrap_or(0.0)) as usize;
+                let spread = spread.min(APART_PER_CORE.saturating_mul(whole_cores));
                 Some(if spread > jobs {
                     Cap {
                         jobs: spread,
@@ -166,12 +169,13 @@ mod tests {
 
     #[test]
     fn jobs_for_many_peers_are_trusted_by_the_peer_that_has_the_most() {
-        let ceiling = |spread| Ramp::ceiling(Verdict::Unknown, 2, None, 2, spread);
+        let ceiling = |spread| Ramp::ceiling(Verdict::Unknown, 4, None, 4, spread);
         let many = |jobs| Reason::ManyPeers { jobs };
         let of = |spread| ceiling(Some(spread)).map(|cap| cap.reason);
         assert_eq!(of(1.0), Some(Reason::Unproven { jobs: TRUSTED }));
         assert_eq!(of(4.0), Some(many(64)));
-        assert_eq!(of(32.0), Some(many(512)));
+        assert_eq!(of(12.0), Some(many(192)));
+        assert_eq!(of(32.0), Some(many(256)), "64 per core");
         assert_eq!(ceiling(None), ceiling(Some(1.0)));
         let disk = Ramp::ceiling(Verdict::Disk, 2, None, 2, Some(32.0));
         assert_eq!(disk.map(|cap| cap.jobs), Some(DISK));

@@ -467,7 +467,7 @@ fn it_asks_for_peers_where_only_trust_holds_it_and_goes_by_the_heaviest() {
         (None, 32, "unproven"),
         (Some(many(30)), 32, "unproven"),
         (Some(many(10)), 48, "many-peers"),
-        (Some(many(1)), 480, "many-peers"),
+        (Some(many(1)), 128, "many-peers"),
         // Hardly any has connected yet.
         (
             Some(PeerLoad {
