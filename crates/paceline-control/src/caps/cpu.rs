@@ -230,7 +230,7 @@ impl CpuCap {
 
     /// Cores that one job keeps busy while it does not queue; `None` before there is evidence.
     pub(crate) fn busy(&self) -> Option<f64> {
-        let busy = self.busy_if_alone()?;
+        let busy = self.busy_of_one_thread()?;
         // The queues of several threads add up, and are longer than the job waits.
         Some(match self.live.wanted() {
             Some(wanted) if wanted >= THREADED => busy.max(wanted),
@@ -248,8 +248,8 @@ impl CpuCap {
         self.busy().filter(|busy| *busy >= THREADED).unwrap_or(1.0)
     }
 
-    /// The same if a job is a single thread.
-    fn busy_if_alone(&self) -> Option<f64> {
+    /// The same of a job that is a single thread.
+    fn busy_of_one_thread(&self) -> Option<f64> {
         let live = self.live.busy();
         if self.finished.count < ENOUGH_FINISHED {
             return match &self.recalled {
